@@ -1,0 +1,20 @@
+"""Withheld: a field that exists and is not released."""
+
+from typing import Literal
+
+from bayestwin.barriers.barrier import AbstractBarrier, Ignorability
+
+
+class Withheld(AbstractBarrier):
+    """A field is not released; its latent quantity stays in the model and is informed by its prior."""
+
+    kind: Literal["withheld"] = "withheld"
+    field: str
+
+    @property
+    def label(self) -> Ignorability:
+        return Ignorability.CALENDAR
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.field} is not released: what depends on it alone keeps its prior width."
