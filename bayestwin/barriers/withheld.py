@@ -17,4 +17,4 @@ class Withheld(AbstractBarrier):
 
     @property
     def sentence(self) -> str:
-        return f"{self.field} is not released: what depends on it alone keeps its prior width."
+        return f"Not released: {self.field}. What depends on it alone keeps its prior width."

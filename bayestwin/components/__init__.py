@@ -1,0 +1,1 @@
+"""Generic parts of latent workload models: hierarchy, trend, calendar, durations."""

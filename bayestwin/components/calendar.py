@@ -1,0 +1,74 @@
+"""The working calendar: which kind of day each date is, known as far ahead as anyone cares to ask."""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class DayKind(IntEnum):
+    """Kinds of day; the first five are working days by weekday."""
+
+    MONDAY = 0
+    TUESDAY = 1
+    WEDNESDAY = 2
+    THURSDAY = 3
+    FRIDAY = 4
+    SATURDAY = 5
+    SUNDAY = 6
+    HOLIDAY = 7
+
+
+def public_holidays(days: np.ndarray, country: str, subdivision: str | None) -> np.ndarray:
+    """Which days are public holidays.
+
+    Args:
+        days: datetime64[D] dates.
+        country: ISO 3166 country code, such as "GB".
+        subdivision: its subdivision, such as "ENG", or None.
+
+    Returns:
+        Boolean array, shaped like `days`.
+    """
+    import holidays
+
+    years = range(days.min().item().year, days.max().item().year + 1)
+    dates = holidays.country_holidays(country, subdiv=subdivision, years=years)
+    return np.isin(days, np.array(sorted(dates), dtype="datetime64[D]"))
+
+
+def day_kinds(days: np.ndarray, holiday: np.ndarray) -> np.ndarray:
+    """Kind of each day: a holiday that falls on a working day is HOLIDAY, at a weekend it stays a weekend."""
+    weekday = (days.astype("datetime64[D]").astype(int) + 3) % 7
+    return np.where(holiday & (weekday < 5), DayKind.HOLIDAY, weekday)
+
+
+def after_closure(days: np.ndarray, country: str, subdivision: str | None) -> np.ndarray:
+    """Whether a working day is the first after a public holiday that fell on a working day.
+
+    Args:
+        days: datetime64[D] dates.
+        country: ISO 3166 country code.
+        subdivision: its subdivision, or None.
+    """
+    span = np.arange(days.min() - np.timedelta64(10, "D"), days.max() + np.timedelta64(1, "D"))
+    kinds = day_kinds(span, public_holidays(span, country, subdivision))
+    open_day = kinds <= DayKind.FRIDAY
+    closed_before = np.zeros(span.size, bool)
+    pending = False
+    for i, kind in enumerate(kinds):
+        closed_before[i] = open_day[i] and pending
+        pending = (pending and not open_day[i]) or kind == DayKind.HOLIDAY
+    return closed_before[np.searchsorted(span, days)]
+
+
+def between_christmas_and_new_year(days: np.ndarray) -> np.ndarray:
+    """Whether a day lies from 24 to 31 December, when many practices run a reduced service."""
+    month = days.astype("datetime64[M]")
+    of_month = (days.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int) + 1
+    return (month.astype(int) % 12 == 11) & (of_month >= 24)
+
+
+def monday(days: np.ndarray) -> np.ndarray:
+    """The Monday on or before each day (the ISO week's start), datetime64[D]."""
+    days = days.astype("datetime64[D]")
+    return days - ((days.astype(int) + 3) % 7).astype("timedelta64[D]")

@@ -1,0 +1,71 @@
+"""A random walk with shocks, in the cosine basis where it is independent coefficient by coefficient.
+
+x_t = level + w_t + e_t, with walk increments N(0, walk_sd²) and shocks e_t ~ N(0, shock_sd²). The walk's structure
+matrix on T equally spaced times is the path graph's Laplacian; the discrete cosines are its eigenvectors, and those
+of the identity too. So coefficient k ≥ 1 has prior variance walk_sd² / λ_k + shock_sd² with λ_k = 2 - 2 cos(π k / T),
+independently for every pair of sds, and the constant (k = 0) is left to the model's level: the ridge between level
+and trend never arises.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+
+def cosine_basis(times: int) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal cosines without the constant, and the walk's eigenvalues.
+
+    Args:
+        times: number of equally spaced times, ≥ 2.
+
+    Returns:
+        basis (times - 1, times), rows sum to zero; eigenvalues (times - 1,), increasing.
+
+    Source: Strang (1999), "The discrete cosine transform", SIAM Review 41, DCT-2.
+    """
+    k = np.arange(1, times)[:, None]
+    basis = np.sqrt(2.0 / times) * np.cos(np.pi * k * (np.arange(times) + 0.5) / times)
+    return basis, 2.0 - 2.0 * np.cos(np.pi * k[:, 0] / times)
+
+
+def coefficient_sd(
+    eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]
+) -> Float[Array, " coefficient"]:
+    """Prior sd of the cosine coefficients of a walk with shocks."""
+    return jnp.sqrt(walk_sd**2 / eigenvalues + shock_sd**2)
+
+
+def extend(
+    rng: np.random.Generator,
+    coefficients: np.ndarray,
+    walk_sd: float,
+    shock_sd: float,
+    steps: int,
+    size: int,
+) -> np.ndarray:
+    """Draw the trend beyond its last time, given its cosine coefficients.
+
+    The coefficients hold walk and shocks together; the walk's part of each is drawn from its conditional normal
+    (they are independent given the sds), its last value found, and the walk and fresh shocks carried on.
+
+    Args:
+        rng: random generator.
+        coefficients: (times - 1, series) coefficients, on the scale of the trend.
+        walk_sd: sd of the walk's increments.
+        shock_sd: sd of the shocks.
+        steps: times to draw.
+        size: draws.
+
+    Returns:
+        (size, steps, series) trend values relative to the level over the observed times.
+    """
+    times, series = coefficients.shape[0] + 1, coefficients.shape[1]
+    basis, eigenvalues = cosine_basis(times)
+    walk_variance = walk_sd**2 / eigenvalues
+    share = walk_variance / (walk_variance + shock_sd**2)
+    spread = shock_sd * np.sqrt(share)
+    walk = share[:, None] * coefficients + spread[:, None] * rng.standard_normal((size, times - 1, series))
+    # The shocks' own mean is part of the level that the data saw: take it out of the walk's.
+    last = np.einsum("k,nks->ns", basis[:, -1], walk) - shock_sd / np.sqrt(times) * rng.standard_normal((size, series))
+    steps_ahead = np.cumsum(walk_sd * rng.standard_normal((size, steps, series)), axis=1)
+    return last[:, None] + steps_ahead + shock_sd * rng.standard_normal((size, steps, series))

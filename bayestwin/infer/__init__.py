@@ -1,0 +1,1 @@
+"""From a twin and observations to a posterior."""

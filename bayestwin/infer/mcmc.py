@@ -1,0 +1,165 @@
+"""NUTS in chunks, all chains at once, so that progress can be shown and a run can be watched.
+
+NumPyro's kernel does the sampling; this file drives it. Draws are kept on the unconstrained scale until the
+end and turned into named quantities in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from numpyro.handlers import reparam
+from numpyro.infer import NUTS, init_to_value
+from numpyro.infer.util import initialize_model
+
+from bayestwin.components.informed import Pilot
+from bayestwin.infer.settings import Sampling
+
+CHUNK = 25  # draws between two signs of life
+WARMUP_DEPTH = 7  # no more than 127 leapfrog steps a draw before the metric is known
+
+
+class Progress(NamedTuple):
+    """What is known after a chunk.
+
+    Attributes:
+        done: iterations done in each chain, warm-up included.
+        total: iterations to do in each chain.
+        divergences: divergent transitions after warm-up, over all chains.
+        leapfrogs: mean leapfrog steps a draw in the last chunk.
+    """
+
+    done: int
+    total: int
+    divergences: int
+    leapfrogs: float
+
+
+@dataclass(frozen=True)
+class Draws:
+    """A sampled posterior.
+
+    Attributes:
+        sites: natural quantities by site name, each (chain, draw, ...).
+        stats: sampler statistics by ArviZ name, each (chain, draw).
+    """
+
+    sites: dict[str, np.ndarray]
+    stats: dict[str, np.ndarray]
+
+
+def sample(
+    model: Callable[[], None],
+    pilot: Pilot,
+    sampling: Sampling,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Draws:
+    """Sample a model's posterior by NUTS in the parameterisation that its pilot suggests.
+
+    Args:
+        model: NumPyro model without arguments, data closed over.
+        pilot: what a first look said about its effects; `Pilot()` samples the model as written.
+        sampling: chains, draws, warm-up, seed.
+        watch: called after each chunk of draws.
+
+    Returns:
+        Draws of every latent and deterministic site, the pilot's auxiliary sites left out.
+    """
+    fast = reparam(model, pilot.reparameterisations())
+    start_key, jitter_key, run_key = jax.random.split(jax.random.key(sampling.seed), 3)
+    info = initialize_model(start_key, fast, init_strategy=init_to_value(values=pilot.initial_values()))
+    kernel = NUTS(
+        potential_fn=info.potential_fn,
+        target_accept_prob=sampling.target_accept,
+        inverse_mass_matrix=_first_scales(info.potential_fn, info.param_info.z),
+        max_tree_depth=(WARMUP_DEPTH, 10),
+    )
+    states = _start(kernel, info.param_info.z, jitter_key, run_key, sampling)
+    step = _chunk(kernel, sampling.chains)
+    kept, divergences = [], 0
+    total = sampling.warmup + sampling.draws
+    for done in range(0, total, CHUNK):
+        states, (z, stats) = step(states)
+        warm = np.arange(done, done + CHUNK) >= sampling.warmup
+        warm &= np.arange(done, done + CHUNK) < total
+        stats = {name: np.asarray(value)[:, warm] for name, value in stats.items()}
+        divergences += int(stats["diverging"].sum())
+        if warm.any():
+            kept.append(({name: np.asarray(value)[:, warm] for name, value in z.items()}, stats))
+        leapfrogs = float(np.mean(np.asarray(states.num_steps)))
+        watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
+    z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
+    sites = _natural(info.postprocess_fn, z)
+    return Draws({name: value for name, value in sites.items() if not name.endswith("_u")}, stats)
+
+
+def _first_scales(potential: Callable, z: dict) -> np.ndarray:
+    """Variances to begin adaptation with: one for data-informed effects, 1 / curvature for every other unknown.
+
+    The effects are scaled by construction; the few scales and levels above them are not, and one of them left
+    at unit scale would dictate a tiny step to all.
+    """
+    flat, unravel = ravel_pytree(z)
+    informed = np.asarray(ravel_pytree({name: jnp.full(jnp.shape(v), name.endswith("_u")) for name, v in z.items()})[0])
+    gradient = jax.grad(lambda x: potential(unravel(x)))
+    step = 1e-4
+
+    def curvature(index: jax.Array) -> jax.Array:
+        move = jnp.zeros_like(flat).at[index].set(step)
+        return (gradient(flat + move)[index] - gradient(flat - move)[index]) / (2.0 * step)
+
+    others = np.flatnonzero(~informed)
+    curvatures = np.asarray(jax.jit(lambda index: jax.lax.map(curvature, index))(jnp.asarray(others)))
+    scales = np.ones(flat.shape[0])
+    scales[others] = 1.0 / np.clip(curvatures, 1.0, 1e4)
+    return scales
+
+
+def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sampling: Sampling) -> object:
+    """One state a chain, started apart: effects by a standard draw in their own units, the rest by a twentieth."""
+
+    def apart(key: jax.Array) -> dict:
+        keys = jax.random.split(key, len(z))
+        return {
+            name: value + (1.0 if name.endswith("_u") else 0.05) * jax.random.normal(k, jnp.shape(value))
+            for k, (name, value) in zip(keys, z.items(), strict=True)
+        }
+
+    jitter = jax.random.split(jitter_key, sampling.chains)
+    run = jax.random.split(run_key, sampling.chains)
+    states = [kernel.init(k, sampling.warmup, apart(j), (), {}) for k, j in zip(run, jitter, strict=True)]
+    return jax.tree.map(lambda *parts: jnp.stack(parts), *states)
+
+
+def _chunk(kernel: NUTS, chains: int) -> Callable:
+    def draw(state: object, _: None) -> tuple:
+        state = kernel.sample(state, (), {})
+        stats = {
+            "diverging": state.diverging,
+            "energy": state.energy,
+            "n_steps": state.num_steps,
+            "acceptance_rate": state.accept_prob,
+            "step_size": state.adapt_state.step_size,
+            "lp": -state.potential_energy,
+        }
+        return state, (state.z, stats)
+
+    def chunk(state: object) -> tuple:
+        return jax.lax.scan(draw, state, None, length=CHUNK)
+
+    parallel = jax.local_device_count() >= chains
+    return jax.pmap(chunk) if parallel else jax.jit(jax.vmap(chunk))
+
+
+def _natural(postprocess: Callable, z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Constrain and add deterministic sites, draw by draw in one compiled loop."""
+    shape = next(iter(z.values())).shape[:2]
+    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in z.items()}
+    sites = jax.jit(lambda draws: jax.lax.map(postprocess, draws, batch_size=50))(flat)
+    return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in sites.items()}

@@ -1,0 +1,22 @@
+"""Settings of a calibration."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the posterior is sampled.
+
+    Attributes:
+        chains: independent chains, ≥ 2 for a verdict.
+        draws: draws kept a chain.
+        warmup: draws a chain spent on adaptation and thrown away.
+        seed: seed of every random number of the run.
+        target_accept: acceptance that the step size is adapted to, in (0, 1).
+    """
+
+    chains: int = 4
+    draws: int = 500
+    warmup: int = 300
+    seed: int = 0
+    target_accept: float = 0.85

@@ -1,0 +1,50 @@
+"""Where the model library and the bundled studies lie, in a wheel and in a checkout."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from bayestwin.errors import Fault, ModelError
+
+PACKAGE = Path(__file__).parent
+
+
+def library_folder(name: str) -> Path:
+    """Folder of the bundled `models` or `data`: inside an installed wheel, else beside the package in a checkout.
+
+    Args:
+        name: "models" or "data".
+    """
+    packed = PACKAGE / f"_{name}"
+    return packed if packed.is_dir() else PACKAGE.parent / name
+
+
+def names_in(folder: Path, marker: str) -> list[str]:
+    """Names of the folders that hold a file of this name, sorted."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{marker}"))
+
+
+def find_model(name: str, base: Path | None = None) -> Path:
+    """Folder of a model: a bare name is looked up in the library, anything with a separator is a path.
+
+    Args:
+        name: name or path.
+        base: folder that a relative path starts from; the current one by default.
+
+    Raises:
+        ModelError: if there is no such model.
+
+    Example:
+        >>> find_model("gp_appointments").name
+        'gp_appointments'
+    """
+    if "/" in name or "\\" in name:
+        folder = (base or Path()) / name
+        if not (folder / "model.py").is_file():
+            raise ModelError([Fault(str(folder), "no model here", expected="a folder with model.py", remedy="correct the path")])
+        return folder
+    known = names_in(library_folder("models"), "model.py")
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        remedy = f"did you mean {near[0]!r}?" if near else f"choose one of {known}, or give a path"
+        raise ModelError([Fault("models", "unknown model", value=name, expected="a model of the library", remedy=remedy)])
+    return library_folder("models") / name

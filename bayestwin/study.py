@@ -1,0 +1,246 @@
+"""A study: one folder with `study.toml` and its extracts, the unit of work.
+
+    study   = read_study(folder)             the question, the units, the extracts, the barriers
+    units   = read_hierarchy(study)          which unit belongs to which
+    streams = read_observations(study)       what was known at the as-of date, by stream
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+import types
+from collections.abc import Iterable, Mapping
+from datetime import date
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from bayestwin.barriers import Barrier
+from bayestwin.errors import ExtractError, Fault, StudyError
+from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
+from bayestwin.extracts.ledger import LedgerRow, ledger_row
+from bayestwin.extracts.observations import Observations, read_extract
+from bayestwin.extracts.schema import Extract
+
+STUDY_FILE = "study.toml"
+
+
+class Calendar(BaseModel):
+    """Whose public holidays count."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    country: str
+    subdivision: str | None = None
+
+
+class StudyPrior(BaseModel):
+    """A prior that the study states in place of the model's own; unit and source are required."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    distribution: Literal["Normal", "LogNormal", "HalfNormal", "Beta", "Gamma"]
+    parameters: tuple[float | tuple[float, ...], ...]
+    unit: str
+    source: Annotated[str, Field(min_length=1)]
+
+
+class StudyExtract(Extract):
+    """An extract and the barriers that it came through, in the order in which they acted."""
+
+    barriers: tuple[Barrier, ...] = ()
+
+
+class Study(BaseModel):
+    """What is asked, of which units, with which data, through which barriers.
+
+    Attributes:
+        name: short name, used for folders.
+        model: name of a model of the library, or a path to a model folder.
+        question: the quantity of interest, as a sentence.
+        audience: who acts on the answer.
+        as_of: rows known later are not seen.
+        grid: period of the counts, "week" or "day".
+        horizon_weeks: weeks to forecast.
+        calendar: whose public holidays count.
+        hierarchy: the table of units.
+        extracts: the delivered tables.
+        priors: priors stated in place of the model's.
+        truth: file with the true values, where the study was simulated.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    model: str
+    question: str
+    audience: str
+    as_of: date
+    grid: Literal["week", "day"] = "week"
+    horizon_weeks: Annotated[int, Field(ge=1, le=104)] = 8
+    calendar: Calendar
+    hierarchy: HierarchyFile
+    extracts: Annotated[tuple[StudyExtract, ...], Field(min_length=1, alias="extract")]
+    priors: Annotated[tuple[StudyPrior, ...], Field(alias="prior")] = ()
+    truth: str | None = None
+    _folder: Path = PrivateAttr(default=Path())
+
+    @property
+    def folder(self) -> Path:
+        """The study's folder."""
+        return self._folder
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the study as parsed: layout and comments of the file do not matter."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def at(self, as_of: date) -> Study:
+        """The same study asked as of another date."""
+        moved = self.model_copy(update={"as_of": as_of})
+        moved._folder = self.folder
+        return moved
+
+
+def study_json_schema() -> dict[str, Any]:
+    """JSON Schema of `study.toml`."""
+    return Study.model_json_schema(by_alias=True)
+
+
+def read_study(path: str | Path) -> Study:
+    """Read and check a study's `study.toml`.
+
+    Args:
+        path: the study's folder, or the file itself.
+
+    Raises:
+        StudyError: with every fault: no such file, TOML syntax, unknown key (with the nearest), wrong value,
+            files that are missing.
+
+    Example:
+        >>> from bayestwin.library import library_folder
+        >>> read_study(library_folder("data") / "virtual_practices").model
+        'gp_appointments'
+    """
+    path = Path(path)
+    file = path / STUDY_FILE if path.is_dir() else path
+    try:
+        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        remedy = "give the folder that holds study.toml; `bayestwin init` makes one"
+        raise StudyError([Fault(str(file), f"cannot be read ({error.strerror})", expected="a study.toml", remedy=remedy)]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StudyError([Fault(str(file), f"is not TOML: {error}", remedy="mend the syntax at that place")]) from error
+    try:
+        study = Study.model_validate(raw)
+    except ValidationError as error:
+        raise StudyError([_schema_fault(file.name, detail) for detail in error.errors()]) from error
+    study._folder = file.parent
+    faults = list(_consistency(study, file.name))
+    if faults:
+        raise StudyError(faults)
+    return study
+
+
+def _schema_fault(file: str, detail: Mapping[str, Any]) -> Fault:
+    loc = [part for part in detail["loc"]]
+    key = ".".join(str(part) for part in loc)
+    if detail["type"] == "extra_forbidden":
+        allowed = _allowed_keys(loc[:-1])
+        near = get_close_matches(str(loc[-1]), allowed, n=1, cutoff=0.5)
+        remedy = f"did you mean {near[0]!r}?" if near else f"remove it; the keys here are {sorted(allowed)}"
+        return Fault(file, "unknown key", key, expected="a key of the schema", remedy=remedy)
+    value = None if detail["type"] == "missing" else str(detail["input"])[:80]
+    return Fault(file, detail["msg"].lower(), key, value=value, remedy="see docs/study.schema.json for what is allowed")
+
+
+def _allowed_keys(loc: Iterable[Any]) -> list[str]:
+    """Keys that the schema allows at a place; list positions and union tags in the place are stepped over."""
+    models: list[type[BaseModel]] = [Study]
+    for part in loc:
+        annotations = [f.annotation for m in models for n, f in m.model_fields.items() if part in (n, f.alias)]
+        tagged = [m for m in models if "kind" in m.model_fields and part == m.model_fields["kind"].default]
+        models = tagged or [m for a in annotations for m in _models_in(a)] or models
+    return [field.alias or name for model in models for name, field in model.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (tuple, list, dict, Union, types.UnionType, Annotated):
+        return [model for part in get_args(annotation) for model in _models_in(part)]
+    return []
+
+
+def _consistency(study: Study, file: str) -> Iterable[Fault]:
+    """Faults that no single key shows: missing files, names used twice, levels and dims that do not fit."""
+    for name in dict.fromkeys([study.hierarchy.file, *(e.file for e in study.extracts), *([study.truth] if study.truth else [])]):
+        if not (study.folder / name).is_file():
+            yield Fault(file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name")
+    streams = [extract.stream for extract in study.extracts]
+    for stream in dict.fromkeys(s for s in streams if streams.count(s) > 1):
+        yield Fault(file, "stream is fed by two extracts", "extract.stream", value=stream, expected="one extract a stream")
+    for extract in study.extracts:
+        if extract.level not in study.hierarchy.columns:
+            near = get_close_matches(extract.level, study.hierarchy.columns, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else None
+            yield Fault(file, "level is not in the hierarchy", f"extract.{extract.name}.level", value=extract.level, expected=f"one of {list(study.hierarchy.columns)}", remedy=remedy)
+        if extract.repeated == "sum" and extract.columns.report:
+            yield Fault(file, "rows of one key cannot be both parts and revisions", f"extract.{extract.name}.repeated", value="sum", expected="'fault' with a report column")
+        for dim in extract.categories.keys() - extract.dims.keys():
+            yield Fault(file, "categories of a dim without a column", f"extract.{extract.name}.categories", value=dim, expected=f"one of {list(extract.dims)}")
+
+
+def read_hierarchy(study: Study) -> Hierarchy:
+    """The study's units, level by level.
+
+    Raises:
+        ExtractError: as `read_hierarchy_file`.
+    """
+    return read_hierarchy_file(study.folder, study.hierarchy)
+
+
+def read_observations(study: Study, hierarchy: Hierarchy, streams: Iterable[str]) -> dict[str, Observations]:
+    """Everything that was known at the study's as-of date, by stream.
+
+    Args:
+        study: the study.
+        hierarchy: its units.
+        streams: the streams that the model asks for.
+
+    Raises:
+        ExtractError: with the faults of all extracts together, unknown and absent streams among them.
+    """
+    faults = list(_stream_faults(study, list(streams)))
+    observations = {}
+    for extract in study.extracts:
+        try:
+            observations[extract.stream] = read_extract(study.folder, extract, hierarchy, study.as_of)
+        except ExtractError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise ExtractError(faults)
+    return observations
+
+
+def _stream_faults(study: Study, streams: list[str]) -> Iterable[Fault]:
+    fed = [extract.stream for extract in study.extracts]
+    for stream in fed:
+        if stream not in streams:
+            near = get_close_matches(stream, streams, n=1)
+            remedy = f"did you mean {near[0]!r}?" if near else None
+            yield Fault(STUDY_FILE, "unknown stream", "extract.stream", value=stream, expected=f"one of {streams}", remedy=remedy)
+    for stream in streams:
+        if stream not in fed:
+            yield Fault(STUDY_FILE, "no extract feeds the stream", "extract.stream", value=stream, expected="an extract for every stream of the model")
+
+
+def ledger(study: Study, observations: Mapping[str, Observations]) -> list[LedgerRow]:
+    """The access ledger, an extract a row."""
+    return [ledger_row(observations[extract.stream], extract.barriers, study.as_of) for extract in study.extracts]

@@ -1,0 +1,1 @@
+"""Appointments, durations and staff in general practice, from what NHS England publishes."""

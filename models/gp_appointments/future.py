@@ -1,0 +1,230 @@
+"""What the posterior says about weeks: those observed (fitted) and those ahead (future).
+
+One posterior draw at a time, many inner draws: what varies within a posterior draw is aleatoric, what varies
+between posterior draws is epistemic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayestwin.components.calendar import monday
+from bayestwin.components.duration import GeneralisedGamma
+from bayestwin.components.trend import cosine_basis, extend
+from bayestwin.twin.scenario import Scenario
+
+from .model import DayEffects, category_shares, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
+from .workload import Calendar, Workload, calendar
+
+Draw = Mapping[str, np.ndarray]
+WEEK = np.timedelta64(7, "D")
+
+
+@dataclass(frozen=True)
+class Span:
+    """Weeks to answer for.
+
+    Attributes:
+        weeks: Monday of each week, datetime64[D].
+        patients: registered at included practices, (week, area).
+        demand, duration: scenario factors, (week, area).
+        calendar: the weeks' days.
+        ahead: whether the weeks lie after the data.
+    """
+
+    weeks: np.ndarray
+    patients: np.ndarray
+    demand: np.ndarray
+    duration: np.ndarray
+    calendar: Calendar
+    ahead: bool
+
+
+def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: tuple[str, str | None]) -> Span:
+    """The whole weeks after the last observed day, at the last known list sizes.
+
+    Args:
+        data: the observed workload.
+        horizon_weeks: weeks ahead, ≥ 1.
+        scenario: what-if changes.
+        place: country and subdivision of the public holidays.
+    """
+    first = monday(data.calendar.days[-1:])[0] + WEEK
+    days = np.arange(first, first + horizon_weeks * WEEK)
+    span = calendar(days, "week", *place, opened=scenario.opened)
+    patients = data.patients[-1] * scenario.factor("list_growth", span.weeks, data.area)
+    factors = (scenario.factor(kind, span.weeks, data.area) for kind in ("demand", "duration"))
+    return Span(span.weeks, patients, *factors, span, ahead=True)
+
+
+def observed(data: Workload, place: tuple[str, str | None]) -> Span:
+    """The observed weeks; a part-observed one counts for its observed days."""
+    span = calendar(data.calendar.days, "week", *place)
+    first = np.searchsorted(data.calendar.period_week, np.arange(len(span.weeks)))
+    ones = np.ones((len(span.weeks), len(data.area)))
+    return Span(span.weeks, data.patients[first], ones, ones, span, ahead=False)
+
+
+def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
+    """What a posterior draw implies before any chance: computed for all draws at once.
+
+    Args:
+        data: the observed workload.
+        draws: posterior sites, leading axis draw.
+        span: weeks to answer for.
+
+    Returns:
+        The sites and, by draw: `exposure` of the span's weeks against the average observed week (log), the trend
+        coefficients net of the calendar, `category_minutes` (area, band) and `minutes_cv` of one appointment (area).
+    """
+    effects = DayEffects(
+        kinds=day_kind_effects(*(draws[name] for name in ("weekday", "saturday", "sunday", "holiday"))),
+        closure=draws["after_closure"],
+        christmas=draws["christmas"],
+    )
+    seen = np.asarray(log_exposure(effects, data.calendar)[1])
+    asked = np.asarray(log_exposure(effects, span.calendar)[1])
+    basis, _ = cosine_basis(len(data.calendar.weeks))
+    minutes, cv = _category_minutes(data, draws)
+    return {
+        **draws,
+        "exposure": asked - seen.mean(1, keepdims=True),
+        "seen_exposure": seen - seen.mean(1, keepdims=True),
+        "nation": draws["national_coefficient"] - seen @ basis.T,
+        "boards": draws["board_coefficient"] - draws["national_coefficient"][:, :, None],
+        "category_minutes": minutes,
+        "minutes_cv": cv,
+    }
+
+
+def _category_minutes(data: Workload, draws: Draw) -> tuple[np.ndarray, np.ndarray]:
+    """Mean minutes of an appointment in each released category, the hiding one last, and one appointment's CV."""
+
+    def one(mean: jax.Array, log_sd: jax.Array, shape: jax.Array, null: jax.Array, slope: jax.Array) -> tuple:
+        law = GeneralisedGamma(mean, jnp.exp(log_sd), jnp.broadcast_to(shape, mean.shape))
+        masses = data.band.masses(law.cdf)
+        whole = law.moment(1.0)[:, None]
+        partial = law.partial_moment(jnp.asarray(data.band.edges), 1.0)
+        sums = jnp.diff(jnp.concatenate([jnp.zeros_like(whole), partial, whole], axis=1), axis=1)
+        within = sums[:, 1:-1] / shown_masses(data, law)
+        tails, tail_sum = masses[:, 0] + masses[:, -1], sums[:, 0] + sums[:, -1]
+        # Selection on the logistic scale with this slope is an exponential tilt of the recorded durations.
+        tilted = masses[:, 1:-1] * jnp.exp(slope * log_minutes_of_bands(data))
+        null_mean = (tilted * within).sum(1) / tilted.sum(1)
+        odds = jnp.exp(null)
+        unknown = (tail_sum + odds * null_mean) / (tails + odds)
+        cv = jnp.sqrt(law.moment(2.0) / law.moment(1.0) ** 2 - 1.0)
+        return jnp.concatenate([within, unknown[:, None]], axis=1), cv
+
+    names = ("area_minutes", "area_spread", "duration_shape", "area_null", "null_slope")
+    both = jax.jit(lambda *sites: jax.lax.map(lambda row: one(*row), sites, batch_size=20))(*(draws[n] for n in names))
+    return np.asarray(both[0]), np.asarray(both[1])
+
+
+def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> dict[str, np.ndarray]:
+    """Inner draws of every quantity for one posterior draw.
+
+    Args:
+        data: the observed workload.
+        span: weeks to answer for.
+        draw: one posterior draw from `per_draw`.
+        rng: random generator.
+        inner: inner draws.
+
+    Returns:
+        appointments, clinician_hours, gp_hours, other_hours; each (inner, week, area).
+    """
+    appointments = _appointments(data, span, draw, rng, inner)
+    counted = appointments if span.ahead else _published(data, span, appointments)
+    minutes = _minutes(data, span, draw, rng, inner)
+    error = draw["minutes_cv"] / np.sqrt(np.maximum(counted, 1.0)) * rng.standard_normal(counted.shape)
+    hours = counted * minutes * (1.0 + error) * span.duration / 60.0
+    gp = hours * _gp_share(data, span, draw, rng, inner)[..., data.area_board]
+    return {"appointments": appointments, "clinician_hours": hours, "gp_hours": gp, "other_hours": hours - gp}
+
+
+def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
+    if span.ahead:
+        weeks = len(span.weeks)
+        nation = extend(rng, draw["nation"][:, None], draw["walk_national"], draw["shock_national"], weeks, inner)
+        boards = extend(rng, draw["boards"], draw["walk_board"], draw["shock_board"], weeks, inner)
+        trend = draw["exposure"][:, None] + nation + boards
+    else:
+        basis, _ = cosine_basis(len(span.weeks))
+        trend = (basis.T @ draw["board_coefficient"])[None]
+    rate = np.exp(draw["area_level"] + trend[..., data.area_board])
+    mean = span.patients * span.demand * rate
+    concentration = np.exp(draw["log_concentration"])
+    return rng.poisson(rng.gamma(concentration, mean / concentration, (inner, *mean.shape[1:]))).astype(float)
+
+
+def _published(data: Workload, span: Span, drawn: np.ndarray) -> np.ndarray:
+    """Counts as published where they are, as drawn where they are not."""
+    counts, unseen = (np.zeros(drawn.shape[1:]) for _ in range(2))
+    np.add.at(counts, data.calendar.period_week, np.where(data.appointments_seen, data.appointments, 0))
+    np.add.at(unseen, data.calendar.period_week, ~data.appointments_seen)
+    return np.where(unseen == 0, counts, drawn)
+
+
+def _minutes(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
+    """Mean minutes of an area's week: its category shares vary about their expectation."""
+    if span.ahead:
+        weeks = len(span.weeks)
+        tilt = extend(rng, draw["tilt_coefficient"][:, None], draw["walk_minutes"], draw["shock_minutes"], weeks, inner)
+        counts = 0.0
+    else:
+        tilt = np.broadcast_to(draw["minutes_tilt"][None, :, None], (inner, len(span.weeks), 1))
+        counts = np.where(data.durations_seen[..., None], data.durations, 0)
+    expected = _softmax(draw["band_logit"] + tilt[..., None] * np.asarray(log_minutes_of_bands(data)))
+    shares = _dirichlet(rng, draw["band_concentration"] * expected + counts)
+    return np.einsum("nwak,ak->nwa", shares, draw["category_minutes"])
+
+
+def _softmax(logit: np.ndarray) -> np.ndarray:
+    weight = np.concatenate([np.exp(logit), np.ones_like(logit[..., :1])], axis=-1)
+    return weight / weight.sum(-1, keepdims=True)
+
+
+def _dirichlet(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
+    gamma = rng.standard_gamma(alpha)
+    return gamma / gamma.sum(-1, keepdims=True)
+
+
+def _gp_share(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
+    """Share of clinician minutes that GPs give, (inner, week, board)."""
+    alpha = draw["cell_concentration"] * np.asarray(cell_shares(draw["cell_logit"]))
+    by_week = np.broadcast_to(alpha, (inner, len(span.weeks), *alpha.shape))
+    month = np.searchsorted(data.months.astype("datetime64[M]"), span.weeks.astype("datetime64[M]"))
+    inside = ~span.ahead & (month < len(data.months)) if np.ndim(month) else False
+    counts = np.where(inside[:, None, None], _month_counts(data)[np.minimum(month, len(data.months) - 1)], 0) if not span.ahead else 0.0
+    return gp_minutes_share(_dirichlet(rng, by_week + counts), draw["remote_ratio"], draw["other_ratio"], draw["unknown_staff_slope"])
+
+
+def _month_counts(data: Workload) -> np.ndarray:
+    return np.where(data.staff_seen[..., None], data.staff, 0)
+
+
+def gp_minutes_share(cells: np.ndarray, remote: float, other: float, slope: float) -> np.ndarray:
+    """Share of minutes that GPs give, from the shares of staff and mode.
+
+    Args:
+        cells: shares in the order of `workload.CELLS`, last axis.
+        remote: minutes of a remote contact over a face-to-face one.
+        other: minutes of other staff's contact over a GP's.
+        slope: log-odds by which the GP share among unknown staff differs from the known share.
+    """
+    gp_face, gp_remote, other_face, other_remote, unknown = np.moveaxis(cells, -1, 0)
+    gp, rest = gp_face + remote * gp_remote, other * (other_face + remote * other_remote)
+    odds = (gp_face + gp_remote) / (other_face + other_remote) * np.exp(slope)
+    unknown_gp = unknown * odds / (1.0 + odds)
+    gp_mean, rest_mean = gp / (gp_face + gp_remote), rest / (other_face + other_remote)
+    gp_total = gp + unknown_gp * gp_mean
+    return gp_total / (gp_total + rest + (unknown - unknown_gp) * rest_mean)
+
+
+__all__ = ["Span", "category_shares", "draw_span", "future", "observed", "per_draw"]

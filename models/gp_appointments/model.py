@@ -1,0 +1,205 @@
+"""The general-practice workload model: demand, durations, staff mix.
+
+Reads as the equations of README.md. Everything is on the log scale; time is the first axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial
+from bayestwin.components.duration import GeneralisedGamma, LogNormal
+from bayestwin.components.trend import coefficient_sd, cosine_basis
+
+from .workload import Calendar, Workload
+
+Priors = Mapping[str, dist.Distribution]
+Duration = GeneralisedGamma | LogNormal
+
+
+def model(data: Workload, priors: Priors) -> None:
+    """Draw or condition the whole model."""
+    demand(data, priors)
+    durations(data, priors)
+    staff_mix(data, priors)
+    sensitivity(priors)
+
+
+class DayEffects(NamedTuple):
+    """Log multipliers of kinds of day against the average working day."""
+
+    kinds: Float[Array, "... kind"]
+    closure: Float[Array, "..."]
+    christmas: Float[Array, "..."]
+
+
+def day_effects(priors: Priors) -> DayEffects:
+    """Draw the calendar's effects; the working days' multipliers average to one."""
+    weekday = numpyro.sample("weekday", priors["weekday"])
+    others = [numpyro.sample(name, priors[name]) for name in ("saturday", "sunday", "holiday")]
+    return DayEffects(
+        kinds=day_kind_effects(weekday, *others),
+        closure=numpyro.sample("after_closure", priors["after_closure"]),
+        christmas=numpyro.sample("christmas", priors["christmas"]),
+    )
+
+
+def day_kind_effects(weekday: Array, saturday: Array, sunday: Array, holiday: Array) -> Float[Array, "... kind"]:
+    """Log multipliers by `DayKind`, last axis."""
+    working = weekday - jax.nn.logsumexp(weekday, axis=-1, keepdims=True) + jnp.log(weekday.shape[-1])
+    others = jnp.stack([saturday, sunday, holiday], axis=-1)
+    return jnp.concatenate([working, others], axis=-1)
+
+
+def log_exposure(effects: DayEffects, span: Calendar) -> tuple[Float[Array, "... period"], Float[Array, "... week"]]:
+    """Log working-day equivalents of each period and of each week's days in the span."""
+    by_day = effects.kinds[..., span.kind] + effects.closure[..., None] * span.closure + effects.christmas[..., None] * span.christmas
+    weight = jnp.moveaxis(jnp.exp(by_day), -1, 0)
+
+    def total(index: Array, count: int) -> Array:
+        return jnp.moveaxis(jnp.log(jax.ops.segment_sum(weight, index, count)), 0, -1)
+
+    return total(span.period, len(span.periods)), total(span.week, len(span.weeks))
+
+
+def demand(data: Workload, priors: Priors) -> None:
+    """Attended appointments: list size, nested places, nested trends, calendar, NB2 counts."""
+    span = data.calendar
+    by_period, by_week = log_exposure(day_effects(priors), span)
+    national = priors["national_level"]
+    level = numpyro.sample("national_level", dist.Normal(national.loc + by_week.mean(), national.scale))
+    numpyro.deterministic("rate_per_1000_patient_days", 1000.0 * jnp.exp(level - by_week.mean()))
+    area_level = places(data, priors, level)
+    trend = board_trends(data, priors, by_week)
+    within_week = by_period - by_week[span.period_week]
+    log_rate = area_level + trend[span.period_week][:, data.area_board] + within_week[:, None]
+    mean = data.patients * jnp.exp(log_rate)
+    counts = NegativeBinomial(mean, count_concentration(data, priors))
+    observe("appointments", counts, data.appointments, data.appointments_seen)
+
+
+def observe(name: str, law: dist.Distribution, value: Array, seen: Array) -> None:
+    """Condition on the seen cells; the others contribute nothing."""
+    numpyro.sample(name, law.mask(seen), obs=value)
+
+
+def places(data: Workload, priors: Priors, level: Array) -> Float[Array, " area"]:
+    """Nested levels: national < region < board < area, with network staff as a covariate."""
+    spread = {name: numpyro.sample(name, priors[name]) for name in ("sd_region", "sd_board", "sd_area")}
+    slope = numpyro.sample("workforce_slope", priors["workforce_slope"])
+    region = numpyro.sample("region_level", dist.Normal(jnp.repeat(level, len(data.region)), spread["sd_region"]))
+    board = numpyro.sample("board_level", dist.Normal(region[data.board_region], spread["sd_board"]))
+    return numpyro.sample("area_level", dist.Normal(board[data.area_board] + slope * data.workforce, spread["sd_area"]))
+
+
+def board_trends(data: Workload, priors: Priors, by_week: Float[Array, " week"]) -> Float[Array, "week board"]:
+    """Walks with shocks, boards around the nation, the nation around the calendar."""
+    basis, eigenvalues = cosine_basis(len(data.calendar.weeks))
+    sd = {
+        place: coefficient_sd(eigenvalues, *(numpyro.sample(f"{part}_{place}", priors[f"{part}_{place}"]) for part in ("walk", "shock")))
+        for place in ("national", "board")
+    }
+    national = numpyro.sample("national_coefficient", dist.Normal(basis @ by_week, sd["national"]))
+    wide = jnp.broadcast_to(national[:, None], (len(eigenvalues), len(data.board)))
+    board = numpyro.sample("board_coefficient", dist.Normal(wide, sd["board"][:, None]))
+    numpyro.deterministic("national_trend", basis.T @ national - (by_week - by_week.mean()))
+    return basis.T @ board
+
+
+def count_concentration(data: Workload, priors: Priors) -> Array:
+    """NB2 concentration by area; on the daily grid closed days have one of their own."""
+    level = numpyro.sample("concentration_level", priors["concentration_level"])
+    spread = numpyro.sample("concentration_sd", priors["concentration_sd"])
+    by_area = jnp.exp(numpyro.sample("log_concentration", dist.Normal(jnp.repeat(level, len(data.area)), spread)))
+    if data.grid == "week":
+        return by_area
+    closed = numpyro.sample("closed_concentration", priors["closed_concentration"])
+    return jnp.where(data.calendar.kind[:, None] < 5, by_area, closed)
+
+
+def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> None:
+    """Minutes of an appointment, seen in bands with a category that hides some of them."""
+    law, null_logit = duration_law(data, priors, family)
+    shown = shown_masses(data, law)
+    log_share = jnp.log(shown) + jax.nn.log_sigmoid(-null_logit)[:, None]
+    hidden = jnp.log1p(-jnp.exp(log_share).sum(-1, keepdims=True))
+    misfit = numpyro.sample("band_sd", priors["band_sd"])
+    logit = numpyro.sample("band_logit", dist.Normal(log_share - hidden, misfit))
+    tilt = minutes_tilt(data, priors)
+    concentration = numpyro.sample("band_concentration", priors["band_concentration"])
+    share = category_shares(logit, tilt, log_minutes_of_bands(data))
+    law_of_counts = DirichletMultinomial(concentration * share, total_count=data.durations.sum(-1))
+    observe("durations", law_of_counts, data.durations, data.durations_seen)
+    numpyro.deterministic("minutes_sd", jnp.sqrt(law.moment(2.0) - law.moment(1.0) ** 2))
+
+
+def duration_law(data: Workload, priors: Priors, family: str) -> tuple[Duration, Float[Array, " area"]]:
+    """The areas' duration laws, and the log-odds that a duration is not recorded."""
+    mean = _areas(data, priors, "area_minutes", "minutes_level", "sd_minutes")
+    log_sd = _areas(data, priors, "area_spread", "spread_level", "sd_spread")
+    null_logit = _areas(data, priors, "area_null", "null_level", "sd_null")
+    if family == "lognormal":
+        return LogNormal(mean, jnp.exp(log_sd)), null_logit
+    shape = numpyro.sample("duration_shape", priors["duration_shape"])
+    return GeneralisedGamma(mean, jnp.exp(log_sd), jnp.broadcast_to(shape, mean.shape)), null_logit
+
+
+def _areas(data: Workload, priors: Priors, name: str, level: str, spread: str) -> Float[Array, " area"]:
+    centre, sd = numpyro.sample(level, priors[level]), numpyro.sample(spread, priors[spread])
+    return numpyro.sample(name, dist.Normal(jnp.repeat(centre, len(data.area)), sd))
+
+
+def shown_masses(data: Workload, law: Duration) -> Float[Array, "area band"]:
+    """Probability of each released band, tails left out (they are always hidden)."""
+    return jnp.maximum(data.band.masses(law.cdf)[..., 1:-1], 1e-12)
+
+
+def log_minutes_of_bands(data: Workload) -> Float[Array, " band"]:
+    """Log of each band's geometric middle, about their mean."""
+    edges = jnp.log(jnp.maximum(jnp.asarray(data.band.edges), 0.5))
+    middle = 0.5 * (edges[1:] + edges[:-1])
+    return middle - middle.mean()
+
+
+def minutes_tilt(data: Workload, priors: Priors) -> Float[Array, " week"]:
+    """National tilt of each week towards longer durations: a walk with shocks that averages to zero."""
+    basis, eigenvalues = cosine_basis(len(data.calendar.weeks))
+    sd = coefficient_sd(eigenvalues, *(numpyro.sample(f"{part}_minutes", priors[f"{part}_minutes"]) for part in ("walk", "shock")))
+    coefficient = numpyro.sample("tilt_coefficient", dist.Normal(jnp.zeros(len(eigenvalues)), sd))
+    return numpyro.deterministic("minutes_tilt", basis.T @ coefficient)
+
+
+def category_shares(logit: Array, tilt: Array, log_minutes: Array) -> Float[Array, "week area category"]:
+    """Expected shares of the bands and the hiding category, which is the reference."""
+    tilted = logit + tilt[:, None, None] * log_minutes
+    reference = jnp.zeros_like(tilted[..., :1])
+    return jax.nn.softmax(jnp.concatenate([tilted, reference], axis=-1), axis=-1)
+
+
+def staff_mix(data: Workload, priors: Priors) -> None:
+    """Who sees patients and how: shares of staff and mode by board and month."""
+    level = numpyro.sample("cell_level", priors["cell_level"])
+    sd = numpyro.sample("cell_sd", priors["cell_sd"])
+    logit = numpyro.sample("cell_logit", dist.Normal(jnp.broadcast_to(level, (len(data.board), level.shape[0])), sd))
+    concentration = numpyro.sample("cell_concentration", priors["cell_concentration"])
+    share = cell_shares(logit)
+    law = DirichletMultinomial(concentration * share, total_count=data.staff.sum(-1))
+    observe("staff_mix", law, data.staff, data.staff_seen)
+
+
+def cell_shares(logit: Float[Array, "... other_cell"]) -> Float[Array, "... cell"]:
+    """Shares of the cells; GP face-to-face is the reference."""
+    return jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logit[..., :1]), logit], axis=-1), axis=-1)
+
+
+def sensitivity(priors: Priors) -> None:
+    """Quantities that no extract informs: they carry their prior into the clinician hours."""
+    for name in ("null_slope", "remote_ratio", "other_ratio", "unknown_staff_slope"):
+        numpyro.sample(name, priors[name])

@@ -1,0 +1,243 @@
+"""The model's data: dense arrays on named dims, made once from a study's observations.
+
+Dims: day, period (the grid: ISO week or day), week (ISO Monday), month, area, board, region, band, cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayestwin.barriers import Band, Unknown
+from bayestwin.components.calendar import (
+    after_closure,
+    between_christmas_and_new_year,
+    day_kinds,
+    monday,
+    public_holidays,
+)
+
+if TYPE_CHECKING:
+    from bayestwin.extracts.hierarchy import Hierarchy
+    from bayestwin.extracts.observations import Observations
+    from bayestwin.study import Study
+
+STREAMS = ("durations", "staff_mix", "patients", "registered", "workforce")
+CELLS = ("GP face-to-face", "GP remote", "Other face-to-face", "Other remote", "Unknown")
+REMOTE = ("Telephone", "Video/Online")
+FACE_TO_FACE = ("Face-to-Face", "Home Visit")
+STAFF = {"GP": 0, "Other Practice staff": 2}
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Days of a span and the periods that they fall in.
+
+    Attributes:
+        days: datetime64[D], shape (day,).
+        kind: `DayKind` of each day.
+        closure: first working day after a public holiday.
+        christmas: working day from 24 to 31 December.
+        period: index of each day's period.
+        week: index of each day's ISO week.
+        periods: start of each period (a Monday, or the day itself).
+        weeks: Monday of each ISO week.
+        period_week: index of each period's week.
+    """
+
+    days: np.ndarray
+    kind: np.ndarray
+    closure: np.ndarray
+    christmas: np.ndarray
+    period: np.ndarray
+    week: np.ndarray
+    periods: np.ndarray
+    weeks: np.ndarray
+    period_week: np.ndarray
+
+
+def calendar(days: np.ndarray, grid: str, country: str, subdivision: str | None, opened: np.ndarray | None = None) -> Calendar:
+    """The calendar of a span of days.
+
+    Args:
+        days: datetime64[D], increasing.
+        grid: "week" or "day".
+        country: ISO 3166 code for the public holidays.
+        subdivision: its subdivision, or None.
+        opened: days that a scenario turns into ordinary working days.
+    """
+    holiday = public_holidays(days, country, subdivision)
+    if opened is not None:
+        holiday &= ~np.isin(days, opened)
+    kind = day_kinds(days, holiday)
+    starts = monday(days)
+    weeks, week = np.unique(starts, return_inverse=True)
+    periods, first, period = np.unique(days if grid == "day" else starts, return_index=True, return_inverse=True)
+    return Calendar(
+        days=days,
+        kind=kind,
+        closure=after_closure(days, country, subdivision) & (kind < 5),
+        christmas=between_christmas_and_new_year(days) & (kind < 5),
+        period=period,
+        week=week,
+        periods=periods,
+        weeks=weeks,
+        period_week=week[first],
+    )
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Everything that the likelihood sees.
+
+    Attributes:
+        grid: "week" or "day".
+        calendar: the observed span.
+        area, board, region: codes; area_name: readable names.
+        area_board: index of each area's board; board_region: of each board's region.
+        patients: registered at included practices, (period, area).
+        workforce: standardised log network staff per patient, (area,).
+        appointments: attended, (period, area); appointments_seen: mask.
+        durations: attended by band, Unknown last, (week, area, band); durations_seen: mask (week, area).
+        staff: attended by staff and mode, (month, board, cell); staff_seen: mask (month, board).
+        months: first of each month of the staff extract.
+        bands: band labels, Unknown last; band: the banding barrier; unknown: the barrier of missing durations.
+    """
+
+    grid: str
+    calendar: Calendar
+    area: np.ndarray
+    board: np.ndarray
+    region: np.ndarray
+    area_name: np.ndarray
+    area_board: np.ndarray
+    board_region: np.ndarray
+    patients: np.ndarray
+    workforce: np.ndarray
+    appointments: np.ndarray
+    appointments_seen: np.ndarray
+    durations: np.ndarray
+    durations_seen: np.ndarray
+    staff: np.ndarray
+    staff_seen: np.ndarray
+    months: np.ndarray
+    bands: np.ndarray
+    band: Band
+    unknown: Unknown
+
+    @property
+    def area_region(self) -> np.ndarray:
+        """Index of each area's region."""
+        return self.board_region[self.area_board]
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        """Coordinates by dim, shared by every group of the posterior."""
+        return {
+            "period": self.calendar.periods.astype("datetime64[ns]"),
+            "week": self.calendar.weeks.astype("datetime64[ns]"),
+            "month": self.months.astype("datetime64[ns]"),
+            "area": self.area,
+            "board": self.board,
+            "region": self.region,
+            "band": self.bands,
+            "shown_band": self.bands[:-1],
+            "cell": np.array(CELLS),
+            "other_cell": np.array(CELLS[1:]),
+            "weekday": np.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]),
+            "frequency": np.arange(1, len(self.calendar.weeks)),
+        }
+
+
+def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Observations]) -> Workload:
+    """Bring a study's observations to the model's grid."""
+    durations = observations["durations"]
+    days = durations.coords["day"]
+    span = calendar(days, study.grid, study.calendar.country, study.calendar.subdivision)
+    by_week, seen = _by_week(durations, span)
+    counts, counts_seen = _by_period(durations, span)
+    patients = _carried(observations["patients"], days.astype("datetime64[M]"))
+    first = np.searchsorted(span.period, np.arange(len(span.periods)))
+    recent = observations["staff_mix"].coords["month"] >= days[0].astype("datetime64[M]")
+    staff, staff_seen = _cells(observations["staff_mix"], recent)
+    barriers = {barrier.kind: barrier for extract in study.extracts if extract.stream == "durations" for barrier in extract.barriers}
+    return Workload(
+        grid=study.grid,
+        calendar=span,
+        area=hierarchy.codes["area"],
+        board=hierarchy.codes["board"],
+        region=hierarchy.codes["region"],
+        area_name=hierarchy.names,
+        area_board=hierarchy.parents["area", "board"],
+        board_region=hierarchy.parents["board", "region"],
+        patients=patients[first],
+        workforce=_workforce(observations["workforce"], patients[-1]),
+        appointments=counts,
+        appointments_seen=counts_seen,
+        durations=by_week,
+        durations_seen=seen,
+        staff=staff,
+        staff_seen=staff_seen,
+        months=observations["staff_mix"].coords["month"][recent],
+        bands=durations.coords["band"],
+        band=barriers["band"],
+        unknown=barriers["unknown"],
+    )
+
+
+def _sum_over(values: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
+    total = np.zeros((count, *values.shape[1:]), values.dtype)
+    np.add.at(total, index, values)
+    return total
+
+
+def _by_week(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
+    shown = _sum_over(np.where(durations.mask, durations.values, 0), span.week, len(span.weeks))
+    days_seen = _sum_over(durations.mask.all(-1).astype(int), span.week, len(span.weeks))
+    return shown, days_seen == _sum_over(np.ones((len(span.days), 1), int), span.week, len(span.weeks))
+
+
+def _by_period(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
+    totals = np.where(durations.mask, durations.values, 0).sum(-1)
+    seen = durations.mask.all(-1)
+    unseen = _sum_over((~seen).astype(int), span.period, len(span.periods))
+    return _sum_over(totals, span.period, len(span.periods)), unseen == 0
+
+
+def _carried(observations: Observations, months: np.ndarray) -> np.ndarray:
+    """Values by month carried to each asked month: the last known before it, else the first known."""
+    known = observations.coords["month"].astype("datetime64[M]")
+    filled = _filled(observations.values.astype(float), observations.mask)
+    return filled[np.clip(np.searchsorted(known, months, side="right") - 1, 0, len(known) - 1)]
+
+
+def _filled(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    order = np.arange(len(values))[:, None]
+    last = np.maximum.accumulate(np.where(mask, order, -1), axis=0)
+    first = np.argmax(mask, axis=0)[None]
+    return np.take_along_axis(values, np.where(last < 0, first, last), axis=0)
+
+
+def _workforce(workforce: Observations, patients: np.ndarray) -> np.ndarray:
+    """Standardised log full-time equivalents per patient at the latest census known; zero where none is."""
+    latest = _filled(workforce.values.sum(-1).astype(float), workforce.mask.any(-1))[-1]
+    known = workforce.mask.any((0, 2)) & (latest > 0)
+    rate = np.log(np.where(known, latest, 1.0) / patients)
+    centre, spread = rate[known].mean(), rate[known].std()
+    return np.where(known, (rate - centre) / spread, 0.0)
+
+
+def _cells(staff: Observations, months: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of staff and mode in these months, gathered into the model's cells, Unknown last."""
+    hcp, mode = staff.coords["hcp_type"], staff.coords["mode"]
+    mask = staff.mask[months]
+    counts = np.where(mask, staff.values[months], 0)
+    cells = np.zeros((*counts.shape[:2], len(CELLS)), counts.dtype)
+    for i, who in enumerate(hcp):
+        for j, how in enumerate(mode):
+            known = who in STAFF and (how in FACE_TO_FACE or how in REMOTE)
+            cells[..., STAFF[who] + (how in REMOTE) if known else -1] += counts[:, :, i, j]
+    return cells, mask.any((2, 3))
