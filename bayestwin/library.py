@@ -1,5 +1,6 @@
 """Where the model library and the bundled studies lie, in a wheel and in a checkout."""
 
+import shutil
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -48,3 +49,23 @@ def find_model(name: str, base: Path | None = None) -> Path:
         remedy = f"did you mean {near[0]!r}?" if near else f"choose one of {known}, or give a path"
         raise ModelError([Fault("models", "unknown model", value=name, expected="a model of the library", remedy=remedy)])
     return library_folder("models") / name
+
+
+def copy_model(name: str, folder: str | Path) -> Path:
+    """Copy a model of the library to a folder of one's own.
+
+    Args:
+        name: model of the library.
+        folder: new folder; it must not exist.
+
+    Returns:
+        The new folder.
+
+    Raises:
+        ModelError: if there is no such model or the folder exists.
+    """
+    target = Path(folder)
+    if target.exists():
+        raise ModelError([Fault(str(target), "is there already", expected="a new folder", remedy="choose another name")])
+    shutil.copytree(find_model(name), target, ignore=shutil.ignore_patterns("__pycache__"))
+    return target

@@ -5,6 +5,7 @@ raised by eight through the recurrence and Stirling's series does the rest, to 1
 logarithm too. The laws are NumPyro's in every other way.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -51,6 +52,20 @@ class NegativeBinomial(dist.GammaPoisson):
 
 class DirichletMultinomial(dist.DirichletMultinomial):
     """Category counts whose shares vary about their expectation."""
+
+    def sample(self, key: Array, sample_shape: tuple[int, ...] = ()) -> Array:
+        """Draw shares, then categories one by one: no cost grows with the total."""
+        share_key, count_key = jax.random.split(key)
+        alpha = jnp.broadcast_to(self.concentration, (*sample_shape, *self.batch_shape, *self.event_shape))
+        share = jax.random.dirichlet(share_key, alpha)
+        left = jnp.broadcast_to(self.total_count, share.shape[:-1]).astype(share.dtype)
+        rest = jnp.flip(jnp.cumsum(jnp.flip(share, -1), -1), -1)
+        counts = []
+        for k, sub in enumerate(jax.random.split(count_key, share.shape[-1] - 1)):
+            chance = jnp.clip(share[..., k] / jnp.maximum(rest[..., k], 1e-300), 0.0, 1.0)
+            counts.append(jax.random.binomial(sub, left, chance))
+            left = left - counts[-1]
+        return jnp.stack([*counts, left], axis=-1)
 
     def log_prob(self, value: Array) -> Float[Array, "..."]:
         """Log probability of the counts; the category axis is the last."""

@@ -1,1 +1,31 @@
 """Appointments, durations and staff in general practice, from what NHS England publishes."""
+
+from bayestwin.twin.twin import Definition
+
+from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, arrays, constants, counted, groups
+from .future import draw_span, future, observed, per_draw
+from .model import model
+from .pilot import pilot
+from .priors import PRIORS
+from .workload import STREAMS, prepare
+
+MODEL = Definition(
+    priors=PRIORS,
+    streams=STREAMS,
+    equations=EQUATIONS,
+    limits=LIMITS,
+    dims=DIMS,
+    observed=OBSERVED,
+    prepare=prepare,
+    model=model,
+    pilot=pilot,
+    arrays=arrays,
+    constants=constants,
+    groups=groups,
+    future=future,
+    fitted=observed,
+    per_draw=per_draw,
+    draw=draw_span,
+    counted=counted,
+    rated=("appointments", "clinician_hours", "gp_hours", "other_hours"),
+)

@@ -18,7 +18,8 @@ from bayestwin.components.duration import GeneralisedGamma
 from bayestwin.components.trend import cosine_basis, extend
 from bayestwin.twin.scenario import Scenario
 
-from .model import DayEffects, category_shares, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
+from .describe import counted
+from .model import DayEffects, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
 from .workload import Calendar, Workload, calendar
 
 Draw = Mapping[str, np.ndarray]
@@ -140,7 +141,7 @@ def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, 
         appointments, clinician_hours, gp_hours, other_hours; each (inner, week, area).
     """
     appointments = _appointments(data, span, draw, rng, inner)
-    counted = appointments if span.ahead else _published(data, span, appointments)
+    counted = appointments if span.ahead else _published(data, appointments)
     minutes = _minutes(data, span, draw, rng, inner)
     error = draw["minutes_cv"] / np.sqrt(np.maximum(counted, 1.0)) * rng.standard_normal(counted.shape)
     hours = counted * minutes * (1.0 + error) * span.duration / 60.0
@@ -163,12 +164,10 @@ def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generat
     return rng.poisson(rng.gamma(concentration, mean / concentration, (inner, *mean.shape[1:]))).astype(float)
 
 
-def _published(data: Workload, span: Span, drawn: np.ndarray) -> np.ndarray:
+def _published(data: Workload, drawn: np.ndarray) -> np.ndarray:
     """Counts as published where they are, as drawn where they are not."""
-    counts, unseen = (np.zeros(drawn.shape[1:]) for _ in range(2))
-    np.add.at(counts, data.calendar.period_week, np.where(data.appointments_seen, data.appointments, 0))
-    np.add.at(unseen, data.calendar.period_week, ~data.appointments_seen)
-    return np.where(unseen == 0, counts, drawn)
+    counts, seen = counted(data)
+    return np.where(seen, counts, drawn)
 
 
 def _minutes(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
@@ -199,14 +198,15 @@ def _gp_share(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, 
     """Share of clinician minutes that GPs give, (inner, week, board)."""
     alpha = draw["cell_concentration"] * np.asarray(cell_shares(draw["cell_logit"]))
     by_week = np.broadcast_to(alpha, (inner, len(span.weeks), *alpha.shape))
-    month = np.searchsorted(data.months.astype("datetime64[M]"), span.weeks.astype("datetime64[M]"))
-    inside = ~span.ahead & (month < len(data.months)) if np.ndim(month) else False
-    counts = np.where(inside[:, None, None], _month_counts(data)[np.minimum(month, len(data.months) - 1)], 0) if not span.ahead else 0.0
-    return gp_minutes_share(_dirichlet(rng, by_week + counts), draw["remote_ratio"], draw["other_ratio"], draw["unknown_staff_slope"])
+    cells = _dirichlet(rng, by_week + _month_counts(data, span))
+    return gp_minutes_share(cells, draw["remote_ratio"], draw["other_ratio"], draw["unknown_staff_slope"])
 
 
-def _month_counts(data: Workload) -> np.ndarray:
-    return np.where(data.staff_seen[..., None], data.staff, 0)
+def _month_counts(data: Workload, span: Span) -> np.ndarray:
+    """Counts of staff and mode in the month of each week, zero where none were seen."""
+    counts = np.where(data.staff_seen[..., None], data.staff, 0)
+    match = span.weeks.astype("datetime64[M]")[:, None] == data.months.astype("datetime64[M]")
+    return np.einsum("wm,mbc->wbc", match.astype(float), counts)
 
 
 def gp_minutes_share(cells: np.ndarray, remote: float, other: float, slope: float) -> np.ndarray:
@@ -226,5 +226,3 @@ def gp_minutes_share(cells: np.ndarray, remote: float, other: float, slope: floa
     gp_total = gp + unknown_gp * gp_mean
     return gp_total / (gp_total + rest + (unknown - unknown_gp) * rest_mean)
 
-
-__all__ = ["Span", "category_shares", "draw_span", "future", "observed", "per_draw"]

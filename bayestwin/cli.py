@@ -1,0 +1,248 @@
+"""The command line: each command parses, makes one call, and prints. Nothing is computed here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bayestwin.infer.settings import Sampling
+    from bayestwin.runs import Run
+
+EXIT_VERDICT = 3
+app = typer.Typer(
+    help="Bayesian calibration of clinician-workload models through the barriers between the data and the analyst.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models_app = typer.Typer(help="The model library.", no_args_is_help=True)
+app.add_typer(models_app, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="Print the machine form of the answer.")]
+StudyFolder = Annotated[Path, typer.Argument(metavar="STUDY", help="Folder with a study.toml.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that calibrate wrote.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write.")]
+Chains = Annotated[int, typer.Option(min=1, help="Independent chains.")]
+Count = Annotated[int, typer.Option(min=50, help="Draws kept a chain.")]
+Warmup = Annotated[int, typer.Option(min=50, help="Draws a chain spent on adaptation.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random number.")]
+Accept = Annotated[float, typer.Option(min=0.5, max=0.999, help="Acceptance that the step size is adapted to.")]
+AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Rows known later are not seen.")]
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Errors on stderr without a traceback: 2 for a fault of the input, 130 when interrupted."""
+    from bayestwin.errors import BayestwinError
+
+    try:
+        yield
+    except BayestwinError as error:
+        typer.echo(f"{type(error).__name__}:\n{error}", err=True)
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.echo("interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
+
+
+def _print(answer: Any, as_json: bool, text: Callable[[Any], str]) -> None:
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False, default=str) if as_json else text(answer))
+
+
+def _study(folder: Path, as_of: datetime | None) -> Any:
+    from bayestwin.study import read_study
+
+    study = read_study(folder)
+    return study.at(as_of.date()) if as_of is not None else study
+
+
+@app.command()
+def demo(
+    source: Annotated[Path | None, typer.Option("--source", help="Folder with the published NHS files; the bundled study if absent.")] = None,
+    out: Out = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Calibrate a study end to end and write its report: the bundled one, or the real NHS one."""
+    with _errors():
+        from bayestwin.demo import demo_study
+        from bayestwin.infer.settings import Sampling
+
+        study, folder = demo_study(source, out)
+        run = _calibrated(study, Sampling(seed=seed), folder)
+    _finish(run, as_json)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The new study folder.")],
+    name: Annotated[str, typer.Option("--from", help="nhs_gp, or a bundled study.")],
+    source: Annotated[Path | None, typer.Option("--source", help="Folder with the published files (nhs_gp).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a study folder to edit."""
+    with _errors():
+        from bayestwin.sources import init_study
+
+        study = init_study(folder, name, source)
+    _print({"folder": str(folder), "name": study.name, "as_of": str(study.as_of)}, as_json, lambda a: f"{a['folder']}: study {a['name']}, as of {a['as_of']}")
+
+
+@app.command()
+def check(folder: StudyFolder, as_of: AsOf = None, as_json: Json = False) -> None:
+    """Check a study and every extract; print the access ledger."""
+    with _errors():
+        from bayestwin.check import check_study, ledger_text
+
+        found = check_study(_study(folder, as_of))
+    _print(found, as_json, ledger_text)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Draw the data of this study anew.")] = None,
+    model: Annotated[str, typer.Option("--model", help="Model to draw from where no study is given.")] = "gp_appointments",
+    out: Annotated[Path, typer.Option("--out", help="The new study folder.")] = Path("simulated"),
+    areas: Annotated[int, typer.Option(min=2)] = 24,
+    boards: Annotated[int, typer.Option(min=1)] = 6,
+    weeks: Annotated[int, typer.Option(min=8)] = 26,
+    seed: Seed = 1,
+    as_json: Json = False,
+) -> None:
+    """Draw a study from the model's prior through the access: extracts as published, and the truth."""
+    with _errors():
+        from bayestwin.simulate import Design, simulate_study
+
+        study = simulate_study(out, folder, model, Design(areas=areas, boards=boards, weeks=weeks), seed)
+    _print({"folder": str(out), "name": study.name, "as_of": str(study.as_of), "truth": study.truth}, as_json, lambda a: f"{a['folder']}: study {a['name']}, truth in {a['truth']}")
+
+
+@app.command()
+def calibrate(
+    folder: StudyFolder,
+    as_of: AsOf = None,
+    out: Out = None,
+    chains: Chains = 4,
+    draws: Count = 500,
+    warmup: Warmup = 300,
+    seed: Seed = 0,
+    target_accept: Accept = 0.85,
+    as_json: Json = False,
+) -> None:
+    """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""
+    with _errors():
+        from bayestwin.infer.settings import Sampling
+
+        run = _calibrated(_study(folder, as_of), Sampling(chains, draws, warmup, seed, target_accept), out)
+    _finish(run, as_json)
+
+
+@app.command()
+def forecast(
+    folder: RunFolder,
+    horizon: Annotated[str, typer.Option(help="Weeks ahead, such as 8w.")] = "8w",
+    scenario: Annotated[Path | None, typer.Option(help="TOML file of changes.")] = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Forecast a run further or under a scenario; replaces the run's forecast unless --out is given."""
+    with _errors():
+        from bayestwin.calibrate import forecast as forecast_run
+        from bayestwin.check import forecast_summary, forecast_text
+        from bayestwin.runs import load_run
+
+        run = forecast_run(load_run(folder), _weeks(horizon), scenario, out)
+        answer = forecast_summary(run)
+    _print(answer, as_json, forecast_text)
+
+
+def _weeks(horizon: str) -> int:
+    number = horizon.removesuffix("w")
+    if not number.isdigit() or not 1 <= int(number) <= 104:
+        raise typer.BadParameter(f"{horizon!r}: expected weeks from 1w to 104w", param_hint="--horizon")
+    return int(number)
+
+
+@app.command()
+def report(folder: RunFolder, as_json: Json = False) -> None:
+    """Write a run's report.html anew."""
+    with _errors():
+        from bayestwin.calibrate import write_report
+        from bayestwin.runs import load_run
+
+        path = write_report(load_run(folder))
+    _print({"report": str(path)}, as_json, lambda a: a["report"])
+
+
+@app.command()
+def export(
+    folder: RunFolder,
+    form: Annotated[str, typer.Option("--format", help="netcdf, zarr or parquet.")] = "netcdf",
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Write a run's posterior for other tools."""
+    with _errors():
+        from bayestwin.export import export_run
+        from bayestwin.runs import load_run
+
+        path = export_run(load_run(folder), form, out)
+    _print({"format": form, "path": str(path)}, as_json, lambda a: a["path"])
+
+
+@models_app.command("list")
+def models_list(as_json: Json = False) -> None:
+    """Names of the models in the library."""
+    with _errors():
+        from bayestwin.check import model_names
+
+        names = model_names()
+    _print(names, as_json, "\n".join)
+
+
+@models_app.command("show")
+def models_show(name: str, as_json: Json = False) -> None:
+    """A model's equations and priors."""
+    with _errors():
+        from bayestwin.check import model_card, model_text
+
+        card = model_card(name)
+    _print(card, as_json, model_text)
+
+
+@models_app.command("copy")
+def models_copy(name: str, folder: Annotated[Path, typer.Argument(metavar="DIR")], as_json: Json = False) -> None:
+    """Copy a model to a folder of your own, to edit."""
+    with _errors():
+        from bayestwin.library import copy_model
+
+        path = copy_model(name, folder)
+    _print({"folder": str(path)}, as_json, lambda a: a["folder"])
+
+
+def _calibrated(study: Any, sampling: Sampling, out: Path | None) -> Run:
+    from bayestwin.calibrate import calibrate as calibrate_study
+    from bayestwin.progress import shown
+
+    with shown() as (say, watch):
+        return calibrate_study(study, sampling, out, say, watch)
+
+
+def _finish(run: Run, as_json: bool) -> None:
+    from bayestwin.check import run_summary, run_text
+
+    _print(run_summary(run), as_json, run_text)
+    if run.verdict["status"] != "PASS":
+        raise typer.Exit(EXIT_VERDICT)
+
+
+if __name__ == "__main__":
+    sys.exit(app())

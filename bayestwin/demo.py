@@ -1,0 +1,28 @@
+"""The studies that `bayestwin demo` runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bayestwin.library import library_folder
+from bayestwin.sources import init_study
+from bayestwin.study import Study, read_study
+
+BUNDLED = "virtual_practices"
+
+
+def demo_study(source: Path | None, out: Path | None) -> tuple[Study, Path]:
+    """The study to run and the folder to write.
+
+    Args:
+        source: folder with the published NHS files; the bundled study if None.
+        out: run folder, or None for `reports/<study>/demo`.
+
+    Returns:
+        The study and its run folder; a study made from `source` lies beside the run, to be looked at and edited.
+    """
+    if source is None:
+        return read_study(library_folder("data") / BUNDLED), out or Path("reports") / BUNDLED / "demo"
+    folder = out or Path("reports") / "nhs_gp" / "demo"
+    place = folder.with_name(f"{folder.name}-study")
+    return (read_study(place) if place.is_dir() else init_study(place, "nhs_gp", source)), folder

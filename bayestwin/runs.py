@@ -1,0 +1,181 @@
+"""Run folders: written whole or not at all, read back as the same objects.
+
+A folder is filled beside its final name and moved there in one step. Where a run is replaced, the old one steps aside
+first (`.NAME.previous`) and is put back by the next reader if the move never came.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayestwin.errors import Fault, RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
+TABLES = ("forecast", "forecast_groups", "fitted")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One calibration of a study, on disk.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what was run, on what, with which verdict.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+
+    @cached_property
+    def tree(self) -> xr.DataTree:
+        """All groups of the posterior file, read into memory."""
+        import xarray as xr
+
+        with xr.open_datatree(self.folder / POSTERIOR, engine="h5netcdf") as tree:
+            return tree.load()
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """Posterior draws on named dims."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def verdict(self) -> Mapping[str, Any]:
+        """The convergence verdict: status, reasons, remedies, metrics."""
+        return self.manifest["verdict"]
+
+    @cached_property
+    def forecast(self) -> pd.DataFrame:
+        """Tidy forecast by unit, week and quantity."""
+        return self._table("forecast")
+
+    @cached_property
+    def forecast_groups(self) -> pd.DataFrame:
+        """The forecast of totals over regions and the nation."""
+        return self._table("forecast_groups")
+
+    @cached_property
+    def fitted(self) -> pd.DataFrame:
+        """The observed weeks as the model sees them, beside published counts."""
+        return self._table("fitted")
+
+    @cached_property
+    def truth(self) -> xr.Dataset | None:
+        """True values, where the study was simulated."""
+        import xarray as xr
+
+        if not (self.folder / TRUTH).is_file():
+            return None
+        with xr.open_dataset(self.folder / TRUTH, engine="h5netcdf") as truth:
+            return truth.load()
+
+    def _table(self, name: str) -> pd.DataFrame:
+        import pandas as pd
+
+        return pd.read_parquet(self.folder / f"{name}.parquet")
+
+
+def load_run(folder: str | Path) -> Run:
+    """Load a run folder.
+
+    Args:
+        folder: folder that `calibrate` wrote.
+
+    Raises:
+        RunError: if it is no run folder or lacks a part.
+    """
+    folder = Path(folder)
+    _put_back(folder)
+    missing = [name for name in (MANIFEST, POSTERIOR) if not (folder / name).is_file()]
+    if missing:
+        remedy = "give a folder that `bayestwin calibrate` wrote"
+        raise RunError([Fault(str(folder / name), "file is missing", expected="a whole run folder", remedy=remedy) for name in missing])
+    return Run(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+
+
+@contextmanager
+def new_run(folder: Path) -> Iterator[Path]:
+    """A scratch folder that becomes `folder` in one step when the block ends well.
+
+    Args:
+        folder: final name; a run that lies there is replaced, anything else is refused.
+
+    Raises:
+        RunError: if the folder holds something that is not a run.
+    """
+    _put_back(folder)
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
+        raise RunError([Fault(str(folder), "is there and is not a run", expected="a new folder, or a run to replace", remedy="choose another --out")])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.partial-"))
+    try:
+        yield scratch
+        _sync(scratch)
+        _swap(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.previous")
+
+
+def _swap(scratch: Path, folder: Path) -> None:
+    scratch.chmod(0o755)
+    if folder.exists():
+        shutil.rmtree(_aside(folder), ignore_errors=True)
+        os.replace(folder, _aside(folder))
+    os.replace(scratch, folder)
+    shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+def _put_back(folder: Path) -> None:
+    if not folder.exists() and _aside(folder).is_dir():
+        os.replace(_aside(folder), folder)
+
+
+def _sync(folder: Path) -> None:
+    """Have the files on disk before their folder gets its final name."""
+    for file in folder.iterdir():
+        with open(file, "rb") as stream:
+            os.fsync(stream.fileno())
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A scratch file that becomes `path` in one step when the block ends well."""
+    scratch = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        yield scratch
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any]) -> None:
+    """Write JSON for people and machines: indented, keys in order of insertion, no NaN."""
+    with replaced(path) as scratch:
+        scratch.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n", encoding="utf-8")
+
+
+def write_tree(path: Path, tree: xr.DataTree) -> None:
+    """Write a DataTree as netCDF, lightly compressed."""
+    encoding = {
+        node.path: {name: {"zlib": True, "complevel": 1} for name, v in node.data_vars.items() if v.dtype.kind in "fi" and v.ndim}
+        for node in tree.subtree
+    }
+    with replaced(path) as scratch:
+        tree.to_netcdf(scratch, engine="h5netcdf", encoding=encoding)

@@ -1,0 +1,94 @@
+"""The model in words, and the names of what it returns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayestwin.twin.twin import Equation
+
+from .workload import Workload
+
+DIMS: dict[str, tuple[str, ...]] = {
+    "weekday": ("weekday",),
+    "region_level": ("region",),
+    "board_level": ("board",),
+    "area_level": ("area",),
+    "national_coefficient": ("frequency",),
+    "board_coefficient": ("frequency", "board"),
+    "national_trend": ("week",),
+    "log_concentration": ("area",),
+    "area_minutes": ("area",),
+    "area_spread": ("area",),
+    "area_null": ("area",),
+    "minutes_sd": ("area",),
+    "band_logit": ("area", "shown_band"),
+    "tilt_coefficient": ("frequency",),
+    "minutes_tilt": ("week",),
+    "cell_level": ("other_cell",),
+    "cell_sd": ("other_cell",),
+    "cell_logit": ("board", "other_cell"),
+}
+
+OBSERVED: dict[str, tuple[str, ...]] = {
+    "appointments": ("period", "area"),
+    "durations": ("week", "area", "band"),
+    "staff_mix": ("month", "board", "cell"),
+}
+
+EQUATIONS = (
+    Equation("counts", "N[p,a] ~ NB2(mean μ[p,a], concentration φ[a])", "attended appointments of an area in a period"),
+    Equation("rate", "log μ[p,a] = log patients[p,a] + level[a] + trend[w(p),b(a)] + log x[p] − log x[w(p)]", "list size, place, week and calendar; b(a) is the board of an area, w(p) the week of a period"),
+    Equation("places", "level[a] ~ N(level[b] + γ z[a], σ_area²),  level[b] ~ N(level[r], σ_board²),  level[r] ~ N(level, σ_region²)", "areas in boards in regions; z is network staff per patient, standardised"),
+    Equation("calendar", "x[p] = Σ_days exp(kind of day + after closure + Christmas)", "working-day equivalents of a period; public holidays are known for the forecast too"),
+    Equation("trend", "trend[t] = Σ_k c[k] cos(π k (t + ½) / T);  c_board[k] ~ N(c[k], τ_b²/λ[k] + s_b²);  c[k] ~ N(calendar[k], τ²/λ[k] + s²)", "random walks with weekly shocks: boards around the nation, the nation around the calendar; λ[k] = 2 − 2 cos(π k / T)"),
+    Equation("minutes", "log minutes = m[a] + s[a] (log G − ψ(k)) / √ψ′(k),  G ~ Gamma(k)", "generalised gamma durations by mean and sd of the logarithm"),
+    Equation("bands", "share[a,j] = (1 − π[a]) P(band j);  Unknown = the rest: tails beyond the bands, and nulls with probability π[a]", "durations are seen in bands; under one and over sixty minutes are always Unknown"),
+    Equation("misfit", "logit[a,j] ~ N(log share[a,j] / share[a,Unknown], ω²);  tilted each week by λ[t] log minutes[j]", "lasting departures of an area's bands from the family; a national weekly tilt that is a walk with shocks"),
+    Equation("duration counts", "C[w,a,·] ~ DirichletMultinomial(κ share[w,a,·])", "overdispersed band counts of a week"),
+    Equation("missing durations", "log-odds(null | minutes) = ν[a] + δ log minutes", "selection: δ is not in the data; it moves only the mean of what is hidden"),
+    Equation("staff", "K[m,b,·] ~ DirichletMultinomial(κ_s softmax(η[b])),  η[b] ~ N(η, σ_η²)", "staff and mode by board and month, given its attended total"),
+    Equation("hours", "hours = N · mean minutes / 60;  GP share = minutes-weighted share of GP contacts", "remote contacts last r_remote as long, other staff's contacts r_other as long"),
+)  # fmt: skip
+
+LIMITS = (
+    "Counts are appointments recorded as attended at the practices included in the publication; work outside appointments is not in them.",
+    "Minutes are those that the practice system recorded between opening and closing an appointment; the two suppliers define them differently.",
+    "Whether longer or shorter appointments go unrecorded is not in the data: a prior stands in for it, and hours inherit its width.",
+    "No minutes by staff group are published: GP hours rest on a prior for the ratio of minutes between staff and modes.",
+    "One winter and spring are seen: there is no annual season in the model, so it should not be used more than about a quarter ahead.",
+    "An area's forecast is for planning staff, not for judging practices or persons.",
+)  # fmt: skip
+
+
+def arrays(data: Workload) -> dict[str, np.ndarray]:
+    """Observed arrays by observed site."""
+    return {"appointments": data.appointments, "durations": data.durations, "staff_mix": data.staff}
+
+
+def constants(data: Workload) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
+    """Known quantities worth keeping beside the posterior."""
+    return {
+        "patients": (("period", "area"), data.patients),
+        "appointments_seen": (("period", "area"), data.appointments_seen),
+        "durations_seen": (("week", "area"), data.durations_seen),
+        "staff_mix_seen": (("month", "board"), data.staff_seen),
+        "workforce": (("area",), data.workforce),
+        "area_name": (("area",), data.area_name),
+        "area_board": (("area",), data.board[data.area_board]),
+        "area_region": (("area",), data.region[data.area_region]),
+        "band_edges": (("edge",), data.band.edges),
+    }
+
+
+def groups(data: Workload) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Levels for which totals are given: codes, and the group of each area."""
+    everywhere = np.zeros(len(data.area), int)
+    return {"region": (data.region, data.area_region), "national": (np.array(["all"]), everywhere)}
+
+
+def counted(data: Workload) -> tuple[np.ndarray, np.ndarray]:
+    """Published appointments by week and area, and whether the whole week was seen."""
+    counts, unseen = (np.zeros((len(data.calendar.weeks), len(data.area))) for _ in range(2))
+    np.add.at(counts, data.calendar.period_week, np.where(data.appointments_seen, data.appointments, 0))
+    np.add.at(unseen, data.calendar.period_week, ~data.appointments_seen)
+    return counts, unseen == 0
