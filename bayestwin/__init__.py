@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayestwin.calibrate import calibrate, forecast, write_report
+    from bayestwin.calibration import calibrate, forecast, write_report
     from bayestwin.check import check_study
     from bayestwin.errors import BayestwinError
     from bayestwin.export import export_run
@@ -38,11 +38,11 @@ _HOME = {
     "Design": "simulate",
     "simulate_study": "simulate",
     "Sampling": "infer.settings",
-    "calibrate": "calibrate",
+    "calibrate": "calibration",
     "Run": "runs",
     "load_run": "runs",
-    "forecast": "calibrate",
-    "write_report": "calibrate",
+    "forecast": "calibration",
+    "write_report": "calibration",
     "export_run": "export",
     "BayestwinError": "errors",
 }

@@ -155,7 +155,7 @@ def forecast(
 ) -> None:
     """Forecast a run further or under a scenario; replaces the run's forecast unless --out is given."""
     with _errors():
-        from bayestwin.calibrate import forecast as forecast_run
+        from bayestwin.calibration import forecast as forecast_run
         from bayestwin.check import forecast_summary, forecast_text
         from bayestwin.runs import load_run
 
@@ -175,7 +175,7 @@ def _weeks(horizon: str) -> int:
 def report(folder: RunFolder, as_json: Json = False) -> None:
     """Write a run's report.html anew."""
     with _errors():
-        from bayestwin.calibrate import write_report
+        from bayestwin.calibration import write_report
         from bayestwin.runs import load_run
 
         path = write_report(load_run(folder))
@@ -229,7 +229,7 @@ def models_copy(name: str, folder: Annotated[Path, typer.Argument(metavar="DIR")
 
 
 def _calibrated(study: Any, sampling: Sampling, out: Path | None) -> Run:
-    from bayestwin.calibrate import calibrate as calibrate_study
+    from bayestwin.calibration import calibrate as calibrate_study
     from bayestwin.progress import shown
 
     with shown() as (say, watch):

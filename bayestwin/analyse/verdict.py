@@ -54,8 +54,7 @@ def judge(tree: xr.DataTree) -> Verdict:
     posterior = tree["posterior"].to_dataset()
     posterior = posterior.drop_vars(np.atleast_1d(posterior.attrs.get("deterministic", [])).tolist())
     table = _diagnostics(posterior)
-    energy = arviz_stats.bfmi(tree)
-    ebfmi = float(np.min(energy["energy"] if isinstance(energy, xr.Dataset) else np.asarray(energy)))
+    ebfmi = float(np.min(arviz_stats.bfmi(tree["sample_stats"].to_dataset())["energy"].to_numpy()))
     metrics = {
         "rhat_max": float(table["rhat"].max()),
         "ess_bulk_min": float(table["ess_bulk"].min()),

@@ -8,21 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from numpyro.handlers import reparam
-from numpyro.infer import NUTS, init_to_value
-from numpyro.infer.util import initialize_model
+from numpyro.distributions import biject_to
+from numpyro.handlers import reparam, seed, substitute, trace
+from numpyro.infer import NUTS
+from numpyro.infer.util import constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot
 from bayestwin.infer.settings import Sampling
 
 CHUNK = 25  # draws between two signs of life
-WARMUP_DEPTH = 7  # no more than 127 leapfrog steps a draw before the metric is known
+WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
 
 
 class Progress(NamedTuple):
@@ -72,15 +74,16 @@ def sample(
         Draws of every latent and deterministic site, the pilot's auxiliary sites left out.
     """
     fast = reparam(model, pilot.reparameterisations())
-    start_key, jitter_key, run_key = jax.random.split(jax.random.key(sampling.seed), 3)
-    info = initialize_model(start_key, fast, init_strategy=init_to_value(values=pilot.initial_values()))
+    jitter_key, run_key = jax.random.split(jax.random.key(sampling.seed))
+    potential = partial(potential_energy, fast, (), {})
+    centre = _first_values(fast, pilot)
     kernel = NUTS(
-        potential_fn=info.potential_fn,
+        potential_fn=potential,
         target_accept_prob=sampling.target_accept,
-        inverse_mass_matrix=_first_scales(info.potential_fn, info.param_info.z),
+        inverse_mass_matrix=_first_scales(potential, centre),
         max_tree_depth=(WARMUP_DEPTH, 10),
     )
-    states = _start(kernel, info.param_info.z, jitter_key, run_key, sampling)
+    states = _start(kernel, centre, jitter_key, run_key, sampling)
     step = _chunk(kernel, sampling.chains)
     kept, divergences = [], 0
     total = sampling.warmup + sampling.draws
@@ -95,8 +98,21 @@ def sample(
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
-    sites = _natural(info.postprocess_fn, z)
+    sites = _natural(partial(constrain_fn, fast, (), {}, return_deterministic=True), z)
     return Draws({name: value for name, value in sites.items() if not name.endswith("_u")}, stats)
+
+
+def _first_values(model: Callable[[], None], pilot: Pilot) -> dict[str, jax.Array]:
+    """Where chains begin, on the unconstrained scale: the pilot's values, the prior mean of what it leaves out."""
+    known = pilot.initial_values()
+
+    def run() -> dict[str, jax.Array]:
+        found = trace(seed(substitute(model, known), jax.random.key(0))).get_trace()
+        latent = {name: site["fn"] for name, site in found.items() if site["type"] == "sample" and not site["is_observed"]}
+        values = {name: jnp.broadcast_to(jnp.asarray(known.get(name, law.mean), float), law.shape()) for name, law in latent.items()}
+        return {name: biject_to(law.support).inv(values[name]) for name, law in latent.items()}
+
+    return jax.jit(run)()
 
 
 def _first_scales(potential: Callable, z: dict) -> np.ndarray:
@@ -107,17 +123,17 @@ def _first_scales(potential: Callable, z: dict) -> np.ndarray:
     """
     flat, unravel = ravel_pytree(z)
     informed = np.asarray(ravel_pytree({name: jnp.full(jnp.shape(v), name.endswith("_u")) for name, v in z.items()})[0])
-    gradient = jax.grad(lambda x: potential(unravel(x)))
+    others = np.flatnonzero(~informed)
     step = 1e-4
 
-    def curvature(index: jax.Array) -> jax.Array:
-        move = jnp.zeros_like(flat).at[index].set(step)
-        return (gradient(flat + move)[index] - gradient(flat - move)[index]) / (2.0 * step)
+    def slope(move: tuple[jax.Array, jax.Array]) -> jax.Array:
+        index, size = move
+        return jax.grad(lambda x: potential(unravel(x)))(flat.at[index].add(size))[index]
 
-    others = np.flatnonzero(~informed)
-    curvatures = np.asarray(jax.jit(lambda index: jax.lax.map(curvature, index))(jnp.asarray(others)))
+    both = (jnp.asarray(np.repeat(others, 2)), jnp.asarray(np.tile([step, -step], len(others))))
+    slopes = np.asarray(jax.jit(lambda moves: jax.lax.map(slope, moves))(both)).reshape(-1, 2)
     scales = np.ones(flat.shape[0])
-    scales[others] = 1.0 / np.clip(curvatures, 1.0, 1e4)
+    scales[others] = 1.0 / np.clip((slopes[:, 0] - slopes[:, 1]) / (2.0 * step), 1.0, 1e4)
     return scales
 
 
@@ -133,7 +149,8 @@ def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sam
 
     jitter = jax.random.split(jitter_key, sampling.chains)
     run = jax.random.split(run_key, sampling.chains)
-    states = [kernel.init(k, sampling.warmup, apart(j), (), {}) for k, j in zip(run, jitter, strict=True)]
+    begin = jax.jit(lambda k, j: kernel.init(k, sampling.warmup, apart(j), (), {}))
+    states = [begin(k, j) for k, j in zip(run, jitter, strict=True)]
     return jax.tree.map(lambda *parts: jnp.stack(parts), *states)
 
 

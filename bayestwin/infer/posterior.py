@@ -32,20 +32,20 @@ def assemble(definition: Definition, data: Any, model: Callable[[], None], draws
         observed_data, constant_data.
     """
     roles = sites(model)
-    prior_key, first, second = jax.random.split(jax.random.key(seed), 3)
+    rng = np.random.default_rng(seed)
     chains, count = next(iter(draws.sites.values())).shape[:2]
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
     likelihood, prior_density = log_densities(model, flat)
     kept = np.linspace(0, count - 1, min(PREDICTIVE_DRAWS, count)).astype(int)
     thin = {name: value[:, kept].reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
-    prior = prior_draws(model, prior_key, PRIOR_DRAWS)
+    prior = prior_draws(model, jax.random.key(seed), PRIOR_DRAWS)
     few = {name: value[: PREDICTIVE_DRAWS * 4] for name, value in prior.items()}
 
     def chained(values: Mapping[str, np.ndarray], length: int = chains) -> dict[str, np.ndarray]:
         return {name: value.reshape(length, -1, *value.shape[1:]) for name, value in values.items()}
 
     cells = {name: definition.observed[name][: likelihood[name].ndim - 1] for name in roles.observed}
-    predicted = dataset(chained(predict(model, thin, first)), definition.observed, data.coords)
+    predicted = dataset(chained(predict(model, thin, rng)), definition.observed, data.coords)
     groups = {
         "posterior": dataset(draws.sites, definition.dims, data.coords),
         "sample_stats": dataset(draws.stats, {}, {}),
@@ -53,7 +53,7 @@ def assemble(definition: Definition, data: Any, model: Callable[[], None], draws
         "log_prior": dataset(chained(prior_density), {}, {}),
         "posterior_predictive": predicted.assign_coords(draw=kept),
         "prior": dataset(chained(prior, 1), definition.dims, data.coords),
-        "prior_predictive": dataset(chained(predict(model, few, second), 1), definition.observed, data.coords),
+        "prior_predictive": dataset(chained(predict(model, few, rng), 1), definition.observed, data.coords),
         "observed_data": dataset(definition.arrays(data), definition.observed, data.coords, sampled=False),
         "constant_data": _constants(definition, data),
     }

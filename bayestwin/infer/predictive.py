@@ -30,7 +30,12 @@ class Sites:
 
 def sites(model: Callable[[], None]) -> Sites:
     """Names of a model's sites by role."""
-    found = trace(seed(model, jax.random.key(0))).get_trace()
+    found: dict = {}
+
+    def run(key: jax.Array) -> None:
+        found.update(trace(seed(model, key)).get_trace())
+
+    jax.eval_shape(run, jax.random.key(0))  # names need no arithmetic
     sampled = {name: site for name, site in found.items() if site["type"] == "sample"}
     return Sites(
         latent=tuple(name for name, site in sampled.items() if not site["is_observed"]),
@@ -60,28 +65,29 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
     return _numpy(jax.jit(lambda values: jax.lax.map(one, values, batch_size=BATCH))(latent))
 
 
-def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], key: jax.Array) -> dict[str, np.ndarray]:
+def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Replicated observations.
 
     Args:
-        model: NumPyro model without arguments.
+        model: NumPyro model without arguments, its observed laws those of `components.counts`.
         draws: latent sites, leading axis draw.
-        key: random key.
+        rng: random generator.
 
     Returns:
         {observed site: (draw, ...)}, shaped as the observations, in whole numbers.
     """
     names = sites(model)
     latent = {name: jnp.asarray(draws[name]) for name in names.latent}
-    keys = jax.random.split(key, len(next(iter(latent.values()))))
+    laws: dict[str, type] = {}
 
-    def one(row: tuple) -> dict:
-        values, key = row
-        found = trace(seed(substitute(model, values), key)).get_trace()
-        parts = zip(names.observed, jax.random.split(key, len(names.observed)), strict=True)
-        return {name: found[name]["fn"].sample(k).astype(jnp.int32) for name, k in parts}
+    def one(values: dict) -> dict:
+        found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
+        masked = {name: found[name]["fn"].base_dist for name in names.observed}
+        laws.update({name: type(law) for name, law in masked.items()})
+        return {name: law.chance() for name, law in masked.items()}
 
-    return _numpy(jax.jit(lambda rows: jax.lax.map(one, rows, batch_size=BATCH))((latent, keys)))
+    chances = _numpy(jax.jit(lambda values: jax.lax.map(one, values, batch_size=BATCH))(latent))
+    return {name: np.asarray(laws[name].draw(rng, **chance), np.int32) for name, chance in chances.items()}
 
 
 def prior_draws(model: Callable[[], None], key: jax.Array, size: int) -> dict[str, np.ndarray]:

@@ -31,6 +31,22 @@ class Equation:
 
 
 @dataclass(frozen=True)
+class Simulation:
+    """How a model invents a study and publishes what it drew.
+
+    Attributes:
+        place: country and subdivision whose public holidays count.
+        invent: (design, seed) -> data without counts.
+        publish: (folder, data, one prior draw, model, priors, generator) -> data with counts; writes the extracts
+            and study.toml into the folder.
+    """
+
+    place: tuple[str, str | None]
+    invent: Callable[..., Any]
+    publish: Callable[..., Any]
+
+
+@dataclass(frozen=True)
 class Definition:
     """What a model folder's `__init__.py` must offer under the name `MODEL`.
 
@@ -53,6 +69,7 @@ class Definition:
         draw: (data, span, one draw, generator, inner) -> {quantity: (inner, week, unit)}.
         counted: (data) -> published counts (week, unit) and mask, for plots.
         rated: quantities that are also given per 1,000 of the span's `patients`.
+        simulation: how to draw a study, or None.
     """
 
     priors: PriorTable
@@ -73,7 +90,7 @@ class Definition:
     draw: Callable[..., Mapping[str, Any]]
     counted: Callable[..., tuple[Any, Any]]
     rated: tuple[str, ...] = ()
-    simulate: Callable[..., None] | None = None
+    simulation: Simulation | None = None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """Appointments, durations and staff in general practice, from what NHS England publishes."""
 
-from bayestwin.twin.twin import Definition
+from bayestwin.twin.twin import Definition, Simulation
 
 from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, arrays, constants, counted, groups
 from .future import draw_span, future, observed, per_draw
 from .model import model
 from .pilot import pilot
 from .priors import PRIORS
+from .publish import PLACE, invent, publish
 from .workload import STREAMS, prepare
 
 MODEL = Definition(
@@ -28,4 +29,5 @@ MODEL = Definition(
     draw=draw_span,
     counted=counted,
     rated=("appointments", "clinician_hours", "gp_hours", "other_hours"),
+    simulation=Simulation(place=PLACE, invent=invent, publish=publish),
 )

@@ -9,7 +9,7 @@ from bayestwin.twin.twin import Equation
 from .workload import Workload
 
 DIMS: dict[str, tuple[str, ...]] = {
-    "weekday": ("weekday",),
+    "weekday_effect": ("weekday",),
     "region_level": ("region",),
     "board_level": ("board",),
     "area_level": ("area",),

@@ -84,7 +84,7 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
         coefficients net of the calendar, `category_minutes` (area, band) and `minutes_cv` of one appointment (area).
     """
     effects = DayEffects(
-        kinds=day_kind_effects(*(draws[name] for name in ("weekday", "saturday", "sunday", "holiday"))),
+        kinds=day_kind_effects(*(draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday"))),
         closure=draws["after_closure"],
         christmas=draws["christmas"],
     )

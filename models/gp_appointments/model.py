@@ -42,7 +42,7 @@ class DayEffects(NamedTuple):
 
 def day_effects(priors: Priors) -> DayEffects:
     """Draw the calendar's effects; the working days' multipliers average to one."""
-    weekday = numpyro.sample("weekday", priors["weekday"])
+    weekday = numpyro.sample("weekday_effect", priors["weekday_effect"])
     others = [numpyro.sample(name, priors[name]) for name in ("saturday", "sunday", "holiday")]
     return DayEffects(
         kinds=day_kind_effects(weekday, *others),

@@ -15,7 +15,7 @@ from .workload import Workload
 
 BAND_AGREEMENT = 5000.0  # a typical Dirichlet-multinomial concentration of weekly band shares
 CELL_AGREEMENT = 500.0  # the same for a board's monthly staff mix
-FAMILY_MISFIT = 0.04  # a typical lasting misfit of a band, on the log-odds
+LEAST_MISFIT = 0.01  # the least lasting misfit of a band to reckon with, on the log-odds
 
 
 def pilot(data: Workload) -> Pilot:
@@ -103,9 +103,10 @@ def _durations(data: Workload) -> Part:
     null = np.log(share[:, -1] / (1.0 - share[:, -1]))
     tilt, scale = _weekly_tilt(counts.sum(1)[:, :-1], middle - middle.mean())
     basis, eigenvalues = cosine_basis(len(counts))
-    area_info = seen * middle.size / FAMILY_MISFIT**2
+    logit = np.log(share[:, :-1] / share[:, -1:])
+    misfit, area_info = _family(logit, middle - mean.mean(), float(np.exp(log_sd.mean())))
     values = {
-        "band_logit": np.log(share[:, :-1] / share[:, -1:]),
+        "band_logit": logit,
         "area_minutes": mean, "minutes_level": mean.mean(),
         "area_spread": log_sd, "spread_level": log_sd.mean(),
         "area_null": null, "null_level": null.mean(),
@@ -115,12 +116,27 @@ def _durations(data: Workload) -> Part:
         "band_logit": weeks * BAND_AGREEMENT * share[:, :-1] * (1.0 - share[:, :-1]),
         "tilt_coefficient": np.full(len(eigenvalues), len(data.area) * BAND_AGREEMENT * scale / 2.0),
     }
-    for area, level in (("area_minutes", "minutes_level"), ("area_spread", "spread_level"), ("area_null", "null_level")):
-        information[area] = area_info
-        information[level] = group_information(area_info, np.zeros(len(mean), int), 1, _sd(values[area]))[0]
-    start = {"sd_minutes": _sd(mean), "sd_spread": _sd(log_sd), "sd_null": _sd(null), "band_sd": FAMILY_MISFIT}
+    names = (("area_null", "null_level"), ("area_minutes", "minutes_level"), ("area_spread", "spread_level"))
+    for (area, level), info in zip(names, area_info, strict=True):
+        information[area] = seen * info
+        information[level] = group_information(seen * info, np.zeros(len(mean), int), 1, _sd(values[area]))[0]
+    start = {"sd_minutes": _sd(mean), "sd_spread": _sd(log_sd), "sd_null": _sd(null), "band_sd": misfit}
     start |= {"band_concentration": BAND_AGREEMENT, "duration_shape": 4.0, "walk_minutes": 0.01, "shock_minutes": 0.005}
     return values, information, start
+
+
+def _family(logit: np.ndarray, log_minutes: np.ndarray, sd: float) -> tuple[float, np.ndarray]:
+    """Lasting misfit of the bands, and the information about an area's null share, mean and spread that it leaves.
+
+    To first order a band's log-odds moves by -1 with the null's log-odds, by z / sd² with the mean of log minutes and
+    by z² / sd² - 1 with the log of their sd; what these three cannot explain of the areas' differences is misfit.
+    """
+    slopes = np.stack([-np.ones_like(log_minutes), log_minutes / sd**2, log_minutes**2 / sd**2 - 1.0], axis=1)
+    basis, _ = np.linalg.qr(slopes)
+    differences = logit - logit.mean(0)
+    left = differences - differences @ basis @ basis.T
+    misfit = max(float(np.sqrt(left.var() * basis.shape[0] / (basis.shape[0] - 3))), LEAST_MISFIT)
+    return misfit, 1.0 / (misfit**2 * np.diag(np.linalg.inv(slopes.T @ slopes)))
 
 
 def _weekly_tilt(counts: np.ndarray, log_minutes: np.ndarray) -> tuple[np.ndarray, float]:

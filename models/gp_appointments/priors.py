@@ -6,7 +6,7 @@ from bayestwin.twin.priors import Prior, PriorTable
 
 PRIORS = PriorTable(
     [
-        Prior("weekday", "Normal", ((0.14, 0.03, -0.03, -0.05, -0.10), (0.07,) * 5), "log multiplier",
+        Prior("weekday_effect", "Normal", ((0.14, 0.03, -0.03, -0.05, -0.10), (0.07,) * 5), "log multiplier",
               "[E] NHS Monday 1.29 M against Friday 1.09 M appointments (Full Fact)", "Monday to Friday against the average working day"),
         Prior("saturday", "Normal", (-3.2, 0.5), "log multiplier", "[E] extended access hours only", "Saturday against the average working day"),
         Prior("sunday", "Normal", (-5.0, 0.7), "log multiplier", "[E] few services open", "Sunday against the average working day"),
@@ -20,7 +20,7 @@ PRIORS = PriorTable(
         Prior("sd_board", "HalfNormal", (0.20,), "log rate", "[E] clinic effects, HN(.20)", "spread of boards in their region"),
         Prior("sd_area", "HalfNormal", (0.20,), "log rate", "[E] clinic effects, HN(.20)", "spread of areas in their board"),
         Prior("walk_national", "HalfNormal", (0.02,), "log rate per √week", "[E] annual amplitude HN(.10) is 0.01 a week at its steepest", "weekly step of the national trend"),
-        Prior("shock_national", "HalfNormal", (0.03,), "log rate", "[E] school holidays, weather, campaigns", "national shock of a single week"),
+        Prior("shock_national", "LogNormal", (log(0.02), 0.5), "log rate", "[E] school holidays, weather, campaigns: never quite absent", "national shock of a single week"),
         Prior("walk_board", "HalfNormal", (0.01,), "log rate per √week", "[E] half the national step", "weekly step of a board's deviation"),
         Prior("shock_board", "HalfNormal", (0.03,), "log rate", "[E] as nationally", "shock of a single week in one board"),
         Prior("concentration_level", "Normal", (log(400.0), 1.5), "log concentration", "[E] weekly totals of an area vary by about 5 % beyond Poisson", "typical NB2 concentration of an area's count"),
