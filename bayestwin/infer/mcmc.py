@@ -75,7 +75,7 @@ def sample(
     """
     fast = reparam(model, pilot.reparameterisations())
     jitter_key, run_key = jax.random.split(jax.random.key(sampling.seed))
-    potential = partial(potential_energy, fast, (), {})
+    potential = _compiled_once(partial(potential_energy, fast, (), {}))
     centre = _first_values(fast, pilot)
     kernel = NUTS(
         potential_fn=potential,
@@ -115,6 +115,18 @@ def _first_values(model: Callable[[], None], pilot: Pilot) -> dict[str, jax.Arra
     return jax.jit(run)()
 
 
+def _compiled_once(potential: Callable[[dict], jax.Array]) -> Callable[[dict], jax.Array]:
+    """The same function, whose value and gradient are one compiled program wherever it is called outside a loop."""
+    both = jax.jit(jax.value_and_grad(potential))
+
+    @jax.custom_vjp
+    def compiled(z: dict) -> jax.Array:
+        return both(z)[0]
+
+    compiled.defvjp(both, lambda gradient, weight: (jax.tree.map(lambda g: weight * g, gradient),))
+    return compiled
+
+
 def _first_scales(potential: Callable, z: dict) -> np.ndarray:
     """Variances to begin adaptation with: one for data-informed effects, 1 / curvature for every other unknown.
 
@@ -124,16 +136,15 @@ def _first_scales(potential: Callable, z: dict) -> np.ndarray:
     flat, unravel = ravel_pytree(z)
     informed = np.asarray(ravel_pytree({name: jnp.full(jnp.shape(v), name.endswith("_u")) for name, v in z.items()})[0])
     others = np.flatnonzero(~informed)
+    gradient = jax.grad(potential)
     step = 1e-4
 
-    def slope(move: tuple[jax.Array, jax.Array]) -> jax.Array:
-        index, size = move
-        return jax.grad(lambda x: potential(unravel(x)))(flat.at[index].add(size))[index]
+    def slope(index: int, size: float) -> float:
+        return float(ravel_pytree(gradient(unravel(flat.at[index].add(size))))[0][index])
 
-    both = (jnp.asarray(np.repeat(others, 2)), jnp.asarray(np.tile([step, -step], len(others))))
-    slopes = np.asarray(jax.jit(lambda moves: jax.lax.map(slope, moves))(both)).reshape(-1, 2)
+    curvatures = [(slope(index, step) - slope(index, -step)) / (2.0 * step) for index in others]
     scales = np.ones(flat.shape[0])
-    scales[others] = 1.0 / np.clip((slopes[:, 0] - slopes[:, 1]) / (2.0 * step), 1.0, 1e4)
+    scales[others] = 1.0 / np.clip(curvatures, 1.0, 1e4)
     return scales
 
 
@@ -149,8 +160,7 @@ def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sam
 
     jitter = jax.random.split(jitter_key, sampling.chains)
     run = jax.random.split(run_key, sampling.chains)
-    begin = jax.jit(lambda k, j: kernel.init(k, sampling.warmup, apart(j), (), {}))
-    states = [begin(k, j) for k, j in zip(run, jitter, strict=True)]
+    states = [kernel.init(k, sampling.warmup, apart(j), (), {}) for k, j in zip(run, jitter, strict=True)]
     return jax.tree.map(lambda *parts: jnp.stack(parts), *states)
 
 

@@ -16,7 +16,7 @@ class Sampling:
     """
 
     chains: int = 4
-    draws: int = 500
+    draws: int = 1000
     warmup: int = 300
     seed: int = 0
     target_accept: float = 0.85

@@ -1,0 +1,144 @@
+"""Tables and figures in words that the report shows, computed from a run's groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+QUANTITIES = ("appointments", "clinician_hours", "gp_hours")
+KEEPS_PRIOR = 0.2
+
+
+def contraction(posterior: xr.Dataset, prior: xr.Dataset) -> pd.DataFrame:
+    """Contraction 1 - Var(posterior) / Var(prior) of every scalar that has a prior of its own.
+
+    Args:
+        posterior: posterior draws; deterministic sites named in `attrs` are left out.
+        prior: prior draws of the same sites.
+
+    Returns:
+        parameter, prior_mean, prior_sd, mean, sd, contraction; a row a parameter or element of a short vector.
+    """
+    left_out = set(np.atleast_1d(posterior.attrs.get("deterministic", [])).tolist())
+    rows = []
+    for name, after in posterior.data_vars.items():
+        extra = [dim for dim in after.dims if dim not in ("chain", "draw")]
+        if name in left_out or int(np.prod([after.sizes[dim] for dim in extra])) > 5:
+            continue
+        labels = [""] if not extra else [f"[{label}]" for label in after.coords[extra[0]].to_numpy()]
+        flat = [values[name].to_numpy().reshape(-1, len(labels)) for values in (posterior, prior)]
+        for i, label in enumerate(labels):
+            new, old = flat[0][:, i], flat[1][:, i]
+            rows.append((f"{name}{label}", old.mean(), old.std(), new.mean(), new.std(), 1.0 - new.var() / old.var()))
+    return pd.DataFrame(rows, columns=["parameter", "prior_mean", "prior_sd", "mean", "sd", "contraction"])
+
+
+def variance_shares(forecast: pd.DataFrame) -> pd.DataFrame:
+    """Epistemic share of variance by quantity and week ahead, averaged over units.
+
+    Args:
+        forecast: tidy forecast of leaf units.
+
+    Returns:
+        quantity, week (1, 2, ...), epistemic.
+    """
+    rows = forecast[forecast["quantity"].isin(QUANTITIES)].copy()
+    rows["epistemic"] = rows["var_epistemic"] / (rows["var_epistemic"] + rows["var_aleatoric"])
+    rows["week"] = rows["period_start"].rank(method="dense").astype(int)
+    return rows.groupby(["quantity", "week"], sort=False, as_index=False)["epistemic"].mean()
+
+
+def against_truth(posterior: xr.Dataset, truth: xr.Dataset) -> pd.DataFrame:
+    """Posterior beside the truth, element by element.
+
+    Returns:
+        parameter, site, truth, mean, low, high, inside; low and high bound the central 95 %.
+    """
+    rows = []
+    for name, values in posterior.data_vars.items():
+        if name not in truth:
+            continue
+        flat = values.to_numpy().reshape(values.sizes["chain"] * values.sizes["draw"], -1)
+        low, high = np.quantile(flat, (0.025, 0.975), axis=0)
+        for i, true in enumerate(truth[name].to_numpy().ravel()):
+            rows.append((name if flat.shape[1] == 1 else f"{name}[{i}]", name, true, flat[:, i].mean(), low[i], high[i]))
+    table = pd.DataFrame(rows, columns=["parameter", "site", "truth", "mean", "low", "high"])
+    return table.assign(inside=(table["truth"] >= table["low"]) & (table["truth"] <= table["high"]))
+
+
+def coverage_by_site(table: pd.DataFrame) -> pd.DataFrame:
+    """Elements and share inside their 95 % interval by site; scalars stand as they are."""
+    return table.groupby("site", sort=False).agg(elements=("inside", "size"), inside=("inside", "mean"), truth=("truth", "mean"), mean=("mean", "mean")).reset_index()
+
+
+def forecast_against_truth(forecast: pd.DataFrame, truth: xr.Dataset) -> pd.DataFrame:
+    """Coverage of the forecast's 50 % and 95 % intervals over the drawn future.
+
+    Returns:
+        quantity, cells, inside_50, inside_95.
+    """
+    rows = []
+    for quantity in QUANTITIES:
+        name = f"future_{quantity}"
+        if name not in truth:
+            continue
+        future = truth[name].to_series().rename("truth").reset_index()
+        future.columns = ["period_start", "unit", "truth"]
+        both = forecast[forecast["quantity"] == quantity].merge(future, on=["unit", "period_start"])
+        if len(both):
+            inside = [float(both["truth"].between(both[low], both[high]).mean()) for low, high in (("q0.25", "q0.75"), ("q0.025", "q0.975"))]
+            rows.append((quantity, len(both), *inside))
+    return pd.DataFrame(rows, columns=["quantity", "cells", "inside_50", "inside_95"])
+
+
+def randomised_pit(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray, seed: int = 0) -> np.ndarray:
+    """Randomised PIT of counts (Czado, Gneiting & Held 2009, Biometrics 65).
+
+    Args:
+        observed: counts.
+        replicated: predictive draws, leading axis draw.
+        seen: which counts were observed.
+        seed: seed of the randomisation.
+    """
+    below = (replicated < observed).mean(0)
+    upto = (replicated <= observed).mean(0)
+    return (below + np.random.default_rng(seed).uniform(size=below.shape) * (upto - below))[seen]
+
+
+def category_coverage(tree: xr.DataTree, stream: str, dim: str) -> dict[str, Any]:
+    """Share of the seen cells inside their 95 % predictive interval, by category.
+
+    Args:
+        tree: the run's groups.
+        stream: observed site with a category dim, its mask in constant_data as `<stream>_seen`.
+        dim: the category dim, last.
+    """
+    observed = tree["observed_data"][stream].to_numpy()
+    replicated = tree["posterior_predictive"][stream].to_numpy()
+    seen = tree["constant_data"][f"{stream}_seen"].to_numpy().astype(bool)
+    low, high = np.quantile(replicated.reshape(-1, *observed.shape), (0.025, 0.975), axis=0)
+    inside = ((observed >= low) & (observed <= high))[seen]
+    return {"inside": inside.mean(0), "labels": [str(label) for label in tree["observed_data"][dim].to_numpy()], "cells": len(inside)}
+
+
+def busiest(forecast: pd.DataFrame, names: pd.Series, count: int = 10) -> pd.DataFrame:
+    """Units with the most clinician hours per 1,000 patients in the first forecast week.
+
+    Args:
+        forecast: tidy forecast of leaf units.
+        names: readable names by unit.
+        count: rows.
+    """
+    rows = forecast[(forecast["quantity"] == "clinician_hours_per_1000") & (forecast["period_start"] == forecast["period_start"].min())]
+    top = rows.nlargest(count, "mean")
+    return top.assign(name=top["unit"].map(names))[["unit", "name", "mean", "q0.025", "q0.975"]]
+
+
+def headline(groups: pd.DataFrame) -> list[dict[str, Any]]:
+    """National totals of the first and last forecast week."""
+    whole = groups[(groups["level"] == "national") & groups["quantity"].isin(QUANTITIES)]
+    ends = whole[whole["period_start"].isin([whole["period_start"].min(), whole["period_start"].max()])]
+    return ends.sort_values(["period_start", "quantity"]).to_dict("records")
