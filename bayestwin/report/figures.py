@@ -119,9 +119,9 @@ def variance_shares(shares: pd.DataFrame) -> Picture:
         ax.set_xlabel("week ahead")
     axes[0].set_ylabel("% of variance")
     axes[0].legend(loc="lower left", fontsize=7.5, framealpha=0.9)
-    words = "; ".join(f"{words(q)}: {100 * shares.query('quantity == @q')['epistemic'].mean():.0f} % epistemic on average" for q in quantities)
+    spoken = "; ".join(f"{words(q)}: {100 * shares.query('quantity == @q')['epistemic'].mean():.0f} % epistemic on average" for q in quantities)
     caption = "Share of an area's forecast variance, averaged over areas. Epistemic width could be narrowed by more or better data; aleatoric width could not."
-    return picture(figure, f"Stacked bars of variance shares by week ahead. {words}.", caption)
+    return picture(figure, f"Stacked bars of variance shares by week ahead. {spoken}.", caption)
 
 
 def contraction(table: pd.DataFrame) -> Picture:
