@@ -54,7 +54,6 @@ class Prepared:
         data: the model's data.
         ledger: the access ledger as plain rows.
         provenance: where each stream came from.
-        calendar: country and subdivision of the public holidays.
     """
 
     study: Study
@@ -63,10 +62,6 @@ class Prepared:
     data: Any
     ledger: list[dict[str, Any]]
     provenance: list[dict[str, Any]]
-
-    @property
-    def calendar(self) -> tuple[str, str | None]:
-        return self.study.calendar.country, self.study.calendar.subdivision
 
     @property
     def model(self) -> Callable[[], None]:
@@ -177,9 +172,9 @@ def _answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario,
     from bayestwin.analyse.forecast import answer
 
     definition, data = prepared.twin.definition, prepared.data
-    unit = prepared.study.hierarchy.columns and next(iter(prepared.study.hierarchy.columns))
-    ahead = answer(definition, data, posterior, definition.future(data, weeks, scenario, prepared.calendar), unit, seed)
-    behind = answer(definition, data, posterior, definition.fitted(data, prepared.calendar), unit, seed, inner=10)
+    unit = next(iter(prepared.study.hierarchy.columns))
+    ahead = answer(definition, data, posterior, definition.future(data, weeks, scenario, prepared.study.calendar), unit, seed)
+    behind = answer(definition, data, posterior, definition.fitted(data, prepared.study.calendar), unit, seed, inner=10)
     tables = {"forecast": ahead.units, "forecast_groups": ahead.groups, "fitted": _with_counts(prepared, behind, unit)}
     return tables, xr.DataTree(ahead.draws)
 

@@ -70,21 +70,20 @@ def simulate_study(out: str | Path, study: str | Path | None = None, model: str 
     return read_study(out)
 
 
-def _skeleton(study: str | Path | None, model: str, design: Design, seed: int) -> tuple[Any, Any, Any, tuple[str, str | None]]:
+def _skeleton(study: str | Path | None, model: str, design: Design, seed: int) -> tuple[Any, Any, Any, Any]:
     from bayestwin.calibration import prepare
     from bayestwin.twin.twin import load_twin
 
     if study is not None:
         prepared = prepare(read_study(study))
-        return prepared.twin.definition, prepared.data, prepared.priors, prepared.calendar
+        return prepared.twin.definition, prepared.data, prepared.priors, prepared.study.calendar
     twin = load_twin(model)
     if twin.definition.simulation is None:
         raise ModelError([Fault(model, "cannot be simulated", expected="a model with a `simulation`")])
-    place = twin.definition.simulation.place
-    return twin.definition, twin.definition.simulation.invent(design, seed), twin.definition.priors, place
+    return twin.definition, twin.definition.simulation.invent(design, seed), twin.definition.priors, twin.definition.simulation.place()
 
 
-def _draw(definition: Any, data: Any, priors: Any, place: tuple[str, str | None], seed: int, folder: Path) -> Any:
+def _draw(definition: Any, data: Any, priors: Any, place: Any, seed: int, folder: Path) -> Any:
     """Draw parameters, data and the weeks ahead; publish; return the truth."""
     import jax
     import numpy as np

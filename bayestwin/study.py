@@ -29,13 +29,30 @@ from bayestwin.extracts.schema import Extract
 STUDY_FILE = "study.toml"
 
 
+class SchoolHoliday(BaseModel):
+    """Days on which a share of schools is closed; term dates are published years ahead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: date
+    end: date
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
 class Calendar(BaseModel):
-    """Whose public holidays count."""
+    """Which days are holidays, in the past and ahead.
+
+    Attributes:
+        country: ISO 3166 code whose public holidays count.
+        subdivision: its subdivision, such as ENG.
+        school_holidays: spans of days with the share of schools closed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     country: str
     subdivision: str | None = None
+    school_holidays: tuple[SchoolHoliday, ...] = ()
 
 
 class StudyPrior(BaseModel):
@@ -157,7 +174,7 @@ def _schema_fault(file: str, detail: Mapping[str, Any]) -> Fault:
         remedy = f"did you mean {near[0]!r}?" if near else f"remove it; the keys here are {sorted(allowed)}"
         return Fault(file, "unknown key", key, expected="a key of the schema", remedy=remedy)
     value = None if detail["type"] == "missing" else str(detail["input"])[:80]
-    return Fault(file, detail["msg"].lower(), key, value=value, remedy="see docs/study.schema.json for what is allowed")
+    return Fault(file, detail["msg"][:1].lower() + detail["msg"][1:], key, value=value, remedy="see docs/study.schema.json for what is allowed")
 
 
 def _allowed_keys(loc: Iterable[Any]) -> list[str]:
@@ -244,3 +261,7 @@ def _stream_faults(study: Study, streams: list[str]) -> Iterable[Fault]:
 def ledger(study: Study, observations: Mapping[str, Observations]) -> list[LedgerRow]:
     """The access ledger, an extract a row."""
     return [ledger_row(observations[extract.stream], extract.barriers, study.as_of) for extract in study.extracts]
+
+
+if __name__ == "__main__":
+    print(json.dumps(study_json_schema(), indent=2))

@@ -1,5 +1,7 @@
 """The working calendar: which kind of day each date is, known as far ahead as anyone cares to ask."""
 
+from collections.abc import Sequence
+from datetime import date
 from enum import IntEnum
 
 import numpy as np
@@ -61,11 +63,35 @@ def after_closure(days: np.ndarray, country: str, subdivision: str | None) -> np
     return closed_before[np.searchsorted(span, days)]
 
 
-def between_christmas_and_new_year(days: np.ndarray) -> np.ndarray:
-    """Whether a day lies from 24 to 31 December, when many practices run a reduced service."""
+def around_christmas(days: np.ndarray) -> np.ndarray:
+    """Whether a day lies from 20 to 31 December, when few routine appointments are made."""
+    return _december(days) >= 20
+
+
+def holiday_eve(days: np.ndarray) -> np.ndarray:
+    """Whether a day is 24 or 31 December, when many close at noon."""
+    return np.isin(_december(days), (24, 31))
+
+
+def _december(days: np.ndarray) -> np.ndarray:
+    """Day of the month in December, 0 in other months."""
     month = days.astype("datetime64[M]")
     of_month = (days.astype("datetime64[D]") - month.astype("datetime64[D]")).astype(int) + 1
-    return (month.astype(int) % 12 == 11) & (of_month >= 24)
+    return np.where(month.astype(int) % 12 == 11, of_month, 0)
+
+
+def school_closure(days: np.ndarray, spans: Sequence[tuple[date, date, float]]) -> np.ndarray:
+    """Share of schools closed on each day.
+
+    Args:
+        days: datetime64[D] dates.
+        spans: first day, last day and share closed of each holiday; of overlapping ones the largest share counts.
+    """
+    share = np.zeros(len(days))
+    for first, last, closed in spans:
+        inside = (days >= np.datetime64(first)) & (days <= np.datetime64(last))
+        share[inside] = np.maximum(share[inside], closed)
+    return share
 
 
 def monday(days: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.table import read_table
 from bayestwin.extracts.validate import dates, duplicate_faults, missing_columns, row_faults
 
-DAY = np.timedelta64(1, "D")
+DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 FREQUENCY = {"day": "D", "week": "W", "month": "M"}
 
 
@@ -138,7 +138,7 @@ def period_start(days: np.ndarray, resolution: str) -> np.ndarray:
 def period_end(starts: np.ndarray, resolution: str) -> np.ndarray:
     """Last day of each period, datetime64[D]."""
     if resolution == "month":
-        return (starts.astype("datetime64[M]") + 1).astype("datetime64[D]") - DAY
+        return (starts.astype("datetime64[M]") + MONTH).astype("datetime64[D]") - DAY
     return starts + (6 * DAY if resolution == "week" else 0 * DAY)
 
 
@@ -181,7 +181,7 @@ def _dense(rows: pd.DataFrame, extract: Extract, hierarchy: Hierarchy, provenanc
 
 def _every_period(first: np.datetime64, last: np.datetime64, resolution: str) -> np.ndarray:
     if resolution == "month":
-        return np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + 1).astype("datetime64[D]")
+        return np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + MONTH).astype("datetime64[D]")
     return np.arange(first, last + DAY, 7 * DAY if resolution == "week" else DAY)
 
 

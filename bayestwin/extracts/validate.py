@@ -52,6 +52,7 @@ def row_faults(table: pd.DataFrame, extract: Extract, units: Sequence[str]) -> l
     checks.setdefault(columns.value, []).append(_check(_is_whole if extract.integer else _is_number, "value"))
     if columns.report:
         checks.setdefault(columns.report, []).append(_check(lambda s: dates(s, None).notna(), "report"))
+        checks[columns.report].append(_check(_one_zone, "zone"))
     for dim, allowed in extract.categories.items():
         checks.setdefault(extract.dims[dim], []).append(_check(lambda s, a=allowed: s.isin(list(a)), f"category:{dim}"))
     schema = pa.DataFrameSchema({name: pa.Column(nullable=True, checks=found) for name, found in checks.items()})

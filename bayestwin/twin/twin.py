@@ -35,13 +35,13 @@ class Simulation:
     """How a model invents a study and publishes what it drew.
 
     Attributes:
-        place: country and subdivision whose public holidays count.
+        place: () -> the calendar of holidays that the invented places keep.
         invent: (design, seed) -> data without counts.
         publish: (folder, data, one prior draw, model, priors, generator) -> data with counts; writes the extracts
             and study.toml into the folder.
     """
 
-    place: tuple[str, str | None]
+    place: Callable[[], Any]
     invent: Callable[..., Any]
     publish: Callable[..., Any]
 

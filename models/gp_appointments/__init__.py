@@ -7,7 +7,7 @@ from .future import draw_span, future, observed, per_draw
 from .model import model
 from .pilot import pilot
 from .priors import PRIORS
-from .publish import PLACE, invent, publish
+from .publish import invent, place, publish
 from .workload import STREAMS, prepare
 
 MODEL = Definition(
@@ -29,5 +29,5 @@ MODEL = Definition(
     draw=draw_span,
     counted=counted,
     rated=("appointments", "clinician_hours", "gp_hours", "other_hours"),
-    simulation=Simulation(place=PLACE, invent=invent, publish=publish),
+    simulation=Simulation(place=place, invent=invent, publish=publish),
 )

@@ -31,6 +31,7 @@ DIMS: dict[str, tuple[str, ...]] = {
 
 OBSERVED: dict[str, tuple[str, ...]] = {
     "appointments": ("period", "area"),
+    "days": ("week", "day_of_week"),
     "durations": ("week", "area", "band"),
     "staff_mix": ("month", "board", "cell"),
 }
@@ -39,7 +40,8 @@ EQUATIONS = (
     Equation("counts", "N[p,a] ~ NB2(mean μ[p,a], concentration φ[a])", "attended appointments of an area in a period"),
     Equation("rate", "log μ[p,a] = log patients[p,a] + level[a] + trend[w(p),b(a)] + log x[p] − log x[w(p)]", "list size, place, week and calendar; b(a) is the board of an area, w(p) the week of a period"),
     Equation("places", "level[a] ~ N(level[b] + γ z[a], σ_area²),  level[b] ~ N(level[r], σ_board²),  level[r] ~ N(level, σ_region²)", "areas in boards in regions; z is network staff per patient, standardised"),
-    Equation("calendar", "x[p] = Σ_days exp(kind of day + after closure + Christmas)", "working-day equivalents of a period; public holidays are known for the forecast too"),
+    Equation("calendar", "x[p] = Σ_days exp(kind of day + after closure + Christmas + eve + school holidays)", "working-day equivalents of a period; public holidays are known for the forecast too"),
+    Equation("days of a week", "n[w,·] ~ DirichletMultinomial(κ_d x[day] / x[w])", "the nation's days given its week (weekly grid): what tells the calendar's effects apart"),
     Equation("trend", "trend[t] = Σ_k c[k] cos(π k (t + ½) / T);  c_board[k] ~ N(c[k], τ_b²/λ[k] + s_b²);  c[k] ~ N(calendar[k], τ²/λ[k] + s²)", "random walks with weekly shocks: boards around the nation, the nation around the calendar; λ[k] = 2 − 2 cos(π k / T)"),
     Equation("minutes", "log minutes = m[a] + s[a] (log G − ψ(k)) / √ψ′(k),  G ~ Gamma(k)", "generalised gamma durations by mean and sd of the logarithm"),
     Equation("bands", "share[a,j] = (1 − π[a]) P(band j);  Unknown = the rest: tails beyond the bands, and nulls with probability π[a]", "durations are seen in bands; under one and over sixty minutes are always Unknown"),
@@ -62,7 +64,8 @@ LIMITS = (
 
 def arrays(data: Workload) -> dict[str, np.ndarray]:
     """Observed arrays by observed site."""
-    return {"appointments": data.appointments, "durations": data.durations, "staff_mix": data.staff}
+    daily = {"days": data.days} if data.grid == "week" else {}
+    return {"appointments": data.appointments, **daily, "durations": data.durations, "staff_mix": data.staff}
 
 
 def constants(data: Workload) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:

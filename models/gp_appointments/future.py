@@ -16,11 +16,12 @@ import numpy as np
 from bayestwin.components.calendar import monday
 from bayestwin.components.duration import GeneralisedGamma
 from bayestwin.components.trend import cosine_basis, extend
+from bayestwin.study import Calendar as StudyCalendar
 from bayestwin.twin.scenario import Scenario
 
 from .describe import counted
 from .model import DayEffects, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
-from .workload import Calendar, Workload, calendar
+from .workload import SPECIAL_DAYS, Calendar, Workload, calendar
 
 Draw = Mapping[str, np.ndarray]
 WEEK = np.timedelta64(7, "D")
@@ -46,26 +47,26 @@ class Span:
     ahead: bool
 
 
-def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: tuple[str, str | None]) -> Span:
+def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyCalendar) -> Span:
     """The whole weeks after the last observed day, at the last known list sizes.
 
     Args:
         data: the observed workload.
         horizon_weeks: weeks ahead, ≥ 1.
         scenario: what-if changes.
-        place: country and subdivision of the public holidays.
+        place: whose public and school holidays count.
     """
     first = monday(data.calendar.days[-1:])[0] + WEEK
     days = np.arange(first, first + horizon_weeks * WEEK)
-    span = calendar(days, "week", *place, opened=scenario.opened)
+    span = calendar(days, "week", place, opened=scenario.opened)
     patients = data.patients[-1] * scenario.factor("list_growth", span.weeks, data.area)
     factors = (scenario.factor(kind, span.weeks, data.area) for kind in ("demand", "duration"))
     return Span(span.weeks, patients, *factors, span, ahead=True)
 
 
-def observed(data: Workload, place: tuple[str, str | None]) -> Span:
+def observed(data: Workload, place: StudyCalendar) -> Span:
     """The observed weeks; a part-observed one counts for its observed days."""
-    span = calendar(data.calendar.days, "week", *place)
+    span = calendar(data.calendar.days, "week", place)
     first = np.searchsorted(data.calendar.period_week, np.arange(len(span.weeks)))
     ones = np.ones((len(span.weeks), len(data.area)))
     return Span(span.weeks, data.patients[first], ones, ones, span, ahead=False)
@@ -85,8 +86,7 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
     """
     effects = DayEffects(
         kinds=day_kind_effects(*(draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday"))),
-        closure=draws["after_closure"],
-        christmas=draws["christmas"],
+        special=jnp.stack([draws[name] for name in SPECIAL_DAYS], axis=-1),
     )
     seen = np.asarray(log_exposure(effects, data.calendar)[1])
     asked = np.asarray(log_exposure(effects, span.calendar)[1])

@@ -18,10 +18,11 @@ from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
 from bayestwin.components.trend import coefficient_sd, cosine_basis
 
-from .workload import Calendar, Workload
+from .workload import SPECIAL_DAYS, Calendar, Workload
 
 Priors = Mapping[str, dist.Distribution]
 Duration = GeneralisedGamma | LogNormal
+ABSENT = 1e-9  # Dirichlet parameter of a day that the span does not hold: it takes no count
 
 
 def model(data: Workload, priors: Priors) -> None:
@@ -36,8 +37,7 @@ class DayEffects(NamedTuple):
     """Log multipliers of kinds of day against the average working day."""
 
     kinds: Float[Array, "... kind"]
-    closure: Float[Array, "..."]
-    christmas: Float[Array, "..."]
+    special: Float[Array, "... special"]
 
 
 def day_effects(priors: Priors) -> DayEffects:
@@ -46,8 +46,7 @@ def day_effects(priors: Priors) -> DayEffects:
     others = [numpyro.sample(name, priors[name]) for name in ("saturday", "sunday", "holiday")]
     return DayEffects(
         kinds=day_kind_effects(weekday, *others),
-        closure=numpyro.sample("after_closure", priors["after_closure"]),
-        christmas=numpyro.sample("christmas", priors["christmas"]),
+        special=jnp.stack([numpyro.sample(name, priors[name]) for name in SPECIAL_DAYS]),
     )
 
 
@@ -60,8 +59,7 @@ def day_kind_effects(weekday: Array, saturday: Array, sunday: Array, holiday: Ar
 
 def log_exposure(effects: DayEffects, span: Calendar) -> tuple[Float[Array, "... period"], Float[Array, "... week"]]:
     """Log working-day equivalents of each period and of each week's days in the span."""
-    by_day = effects.kinds[..., span.kind] + effects.closure[..., None] * span.closure + effects.christmas[..., None] * span.christmas
-    weight = jnp.moveaxis(jnp.exp(by_day), -1, 0)
+    weight = jnp.moveaxis(jnp.exp(log_day_weights(effects, span)), -1, 0)
 
     def total(index: Array, count: int) -> Array:
         return jnp.moveaxis(jnp.log(jax.ops.segment_sum(weight, index, count)), 0, -1)
@@ -69,10 +67,18 @@ def log_exposure(effects: DayEffects, span: Calendar) -> tuple[Float[Array, "...
     return total(span.period, len(span.periods)), total(span.week, len(span.weeks))
 
 
+def log_day_weights(effects: DayEffects, span: Calendar) -> Float[Array, "... day"]:
+    """Log multiplier of each day of the span."""
+    return effects.kinds[..., span.kind] + effects.special @ span.special.T
+
+
 def demand(data: Workload, priors: Priors) -> None:
     """Attended appointments: list size, nested places, nested trends, calendar, NB2 counts."""
     span = data.calendar
-    by_period, by_week = log_exposure(day_effects(priors), span)
+    effects = day_effects(priors)
+    by_period, by_week = log_exposure(effects, span)
+    if data.grid == "week":
+        split_of_weeks(data, priors, effects)
     national = priors["national_level"]
     level = numpyro.sample("national_level", dist.Normal(national.loc + by_week.mean(), national.scale))
     numpyro.deterministic("rate_per_1000_patient_days", 1000.0 * jnp.exp(level - by_week.mean()))
@@ -83,6 +89,22 @@ def demand(data: Workload, priors: Priors) -> None:
     mean = data.patients * jnp.exp(log_rate)
     counts = NegativeBinomial(mean, count_concentration(data, priors))
     observe("appointments", counts, data.appointments, data.appointments_seen)
+
+
+def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> None:
+    """How the nation's week divides over its days, given its total: what the weekly grid would not see."""
+    concentration = numpyro.sample("day_concentration", priors["day_concentration"])
+    share = day_shares(effects, data.calendar)
+    alpha = jnp.where(data.days_open, concentration * share, ABSENT)
+    observe("days", DirichletMultinomial(alpha, total_count=data.days.sum(-1)), data.days, data.days.sum(-1) > 0)
+
+
+def day_shares(effects: DayEffects, span: Calendar) -> Float[Array, "week day_of_week"]:
+    """Expected share of each day in its week's total, zero for days outside the span."""
+    weight = jnp.exp(log_day_weights(effects, span))
+    slot = (span.days - span.weeks[span.week]).astype(int)
+    folded = jnp.zeros((len(span.weeks), 7)).at[span.week, slot].set(weight)
+    return folded / folded.sum(-1, keepdims=True)
 
 
 def observe(name: str, law: dist.Distribution, value: Array, seen: Array) -> None:

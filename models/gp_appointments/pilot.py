@@ -86,7 +86,7 @@ def _demand(data: Workload) -> Part:
         "log_concentration": weight.sum(0) / 2.0,
     }
     start = {f"sd_{name}": value for name, value in sd.items()}
-    start |= {"walk_board": deviation / 10, "shock_board": deviation, "walk_national": 0.005, "shock_national": 0.01}
+    start |= {"walk_board": deviation / 10, "shock_board": deviation, "walk_national": 0.005, "shock_national": 0.01, "day_concentration": 3000.0}
     return values, information, start | {"concentration_level": float(agreement.mean()), "concentration_sd": 0.4}
 
 

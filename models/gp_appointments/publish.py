@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,17 +16,27 @@ import pandas as pd
 from bayestwin.barriers import Band, Unknown
 from bayestwin.infer.predictive import predict
 from bayestwin.library import library_folder
+from bayestwin.study import Calendar as StudyCalendar
 
-from .model import DayEffects, day_kind_effects
-from .workload import CELLS, Calendar, Workload, calendar
+from .model import DayEffects, day_kind_effects, log_day_weights
+from .workload import CELLS, SPECIAL_DAYS, Calendar, Workload, calendar, fold_weeks
 
-PLACE = ("GB", "ENG")
 FIRST_DAY = np.datetime64("2023-10-02")
 EDGES = (0.5, 5.5, 10.5, 15.5, 20.5, 30.5, 60.5)
 BANDS = ("1-5 Minutes", "6-10 Minutes", "11-15 Minutes", "16-20 Minutes", "21-30 Minutes", "31-60 Minutes")
 UNKNOWN = "Unknown / Data Quality"
 PUBLISHED_CELLS = (("GP", "Face-to-Face"), ("GP", "Telephone"), ("Other Practice staff", "Face-to-Face"), ("Other Practice staff", "Telephone"), ("Unknown", "Unknown"))
 GZIP = {"method": "gzip", "mtime": 0}  # the same bytes for the same draw
+
+
+def _template() -> str:
+    """study.toml of the published form."""
+    return (library_folder("models") / "gp_appointments" / "nhs_gp.study.toml").read_text(encoding="utf-8")
+
+
+def place() -> StudyCalendar:
+    """England's public and school holidays, as the template states them."""
+    return StudyCalendar.model_validate(tomllib.loads(_template())["calendar"])
 
 
 def invent(design: Any, seed: int) -> Workload:
@@ -37,7 +48,7 @@ def invent(design: Any, seed: int) -> Workload:
     """
     rng = np.random.default_rng(seed)
     areas, boards, regions = design.areas, design.boards, max(design.boards // 3, 1)
-    span = calendar(FIRST_DAY + np.arange(7 * design.weeks), "week", *PLACE)
+    span = calendar(FIRST_DAY + np.arange(7 * design.weeks), "week", place())
     months = np.unique(span.days.astype("datetime64[M]"))
     workforce = rng.standard_normal(areas)
     bands = [{"label": label, "low": low, "high": high} for label, low, high in zip(BANDS, EDGES, EDGES[1:], strict=False)]
@@ -55,6 +66,8 @@ def invent(design: Any, seed: int) -> Workload:
         workforce=(workforce - workforce.mean()) / workforce.std(),
         appointments=np.zeros((weeks, areas), int),
         appointments_seen=np.ones((weeks, areas), bool),
+        days=np.ones((weeks, 7), int),
+        days_open=np.ones((weeks, 7), bool),
         durations=np.zeros((weeks, areas, len(BANDS) + 1), int),
         durations_seen=np.ones((weeks, areas), bool),
         staff=np.zeros((len(months), boards, len(CELLS)), int),
@@ -86,7 +99,7 @@ def publish(
     counts = predict(partial(model, data, built), drawn, rng)["appointments"][0].astype(int)
     by_day = _days(counts, drawn, data.calendar, rng)
     totals = _monthly(by_day, data)
-    known = replace(data, appointments=counts, durations=_all_in_last(counts, len(data.bands)), staff=_all_in_last(totals, len(CELLS)))
+    known = replace(data, appointments=counts, days=fold_weeks(by_day.sum(1), data.calendar), durations=_all_in_last(counts, len(data.bands)), staff=_all_in_last(totals, len(CELLS)))
     shares = predict(partial(model, known, built), drawn, rng)
     full = replace(known, durations=shares["durations"][0].astype(int), staff=shares["staff_mix"][0].astype(int))
     (folder / "extracts").mkdir()
@@ -104,12 +117,13 @@ def _all_in_last(totals: np.ndarray, categories: int) -> np.ndarray:
 def _days(counts: np.ndarray, drawn: Mapping[str, np.ndarray], span: Calendar, rng: np.random.Generator) -> np.ndarray:
     """Split weekly counts over the week's days by their kind, (day, area)."""
     kinds = day_kind_effects(*(drawn[name][0] for name in ("weekday_effect", "saturday", "sunday", "holiday")))
-    effects = DayEffects(np.asarray(kinds), drawn["after_closure"][0], drawn["christmas"][0])
-    weight = np.exp(effects.kinds[span.kind] + effects.closure * span.closure + effects.christmas * span.christmas)
+    effects = DayEffects(np.asarray(kinds), np.array([drawn[name][0] for name in SPECIAL_DAYS]))
+    weight = np.exp(np.asarray(log_day_weights(effects, span)))
     by_day = np.zeros((len(span.days), counts.shape[1]), int)
     for week in range(len(span.weeks)):
         inside = span.week == week
-        by_day[inside] = rng.multinomial(counts[week], weight[inside] / weight[inside].sum()).T
+        share = rng.dirichlet(drawn["day_concentration"][0] * weight[inside] / weight[inside].sum())
+        by_day[inside] = rng.multinomial(counts[week], share).T
     return by_day
 
 
@@ -183,7 +197,7 @@ def _workforce(data: Workload) -> pd.DataFrame:
 
 def _study(data: Workload) -> str:
     """study.toml: the template of the published form, under the simulated study's own name and date."""
-    template = (library_folder("models") / "gp_appointments" / "nhs_gp.study.toml").read_text(encoding="utf-8")
+    template = _template()
     body = template[template.index("name = ") :]
     head = (
         "# A simulated study of general practice, in the form that NHS England publishes; the places do not exist.\n"

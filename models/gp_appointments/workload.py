@@ -14,18 +14,23 @@ import numpy as np
 from bayestwin.barriers import Band, Unknown
 from bayestwin.components.calendar import (
     after_closure,
-    between_christmas_and_new_year,
+    around_christmas,
     day_kinds,
+    holiday_eve,
     monday,
     public_holidays,
+    school_closure,
 )
 
 if TYPE_CHECKING:
     from bayestwin.extracts.hierarchy import Hierarchy
     from bayestwin.extracts.observations import Observations
+    from bayestwin.study import Calendar as StudyCalendar
     from bayestwin.study import Study
 
+SPECIAL_DAYS = ("after_closure", "christmas", "eve", "school_holiday")  # effects on working days
 STREAMS = ("durations", "staff_mix", "patients", "registered", "workforce")
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CELLS = ("GP face-to-face", "GP remote", "Other face-to-face", "Other remote", "Unknown")
 REMOTE = ("Telephone", "Video/Online")
 FACE_TO_FACE = ("Face-to-Face", "Home Visit")
@@ -39,8 +44,7 @@ class Calendar:
     Attributes:
         days: datetime64[D], shape (day,).
         kind: `DayKind` of each day.
-        closure: first working day after a public holiday.
-        christmas: working day from 24 to 31 December.
+        special: how far each of `SPECIAL_DAYS` applies to each day, 0 to 1, (day, special).
         period: index of each day's period.
         week: index of each day's ISO week.
         periods: start of each period (a Monday, or the day itself).
@@ -50,8 +54,7 @@ class Calendar:
 
     days: np.ndarray
     kind: np.ndarray
-    closure: np.ndarray
-    christmas: np.ndarray
+    special: np.ndarray
     period: np.ndarray
     week: np.ndarray
     periods: np.ndarray
@@ -59,28 +62,32 @@ class Calendar:
     period_week: np.ndarray
 
 
-def calendar(days: np.ndarray, grid: str, country: str, subdivision: str | None, opened: np.ndarray | None = None) -> Calendar:
+def calendar(days: np.ndarray, grid: str, place: StudyCalendar, opened: np.ndarray | None = None) -> Calendar:
     """The calendar of a span of days.
 
     Args:
         days: datetime64[D], increasing.
         grid: "week" or "day".
-        country: ISO 3166 code for the public holidays.
-        subdivision: its subdivision, or None.
+        place: whose public and school holidays count.
         opened: days that a scenario turns into ordinary working days.
     """
-    holiday = public_holidays(days, country, subdivision)
+    holiday = public_holidays(days, place.country, place.subdivision)
     if opened is not None:
         holiday &= ~np.isin(days, opened)
     kind = day_kinds(days, holiday)
+    special = (
+        after_closure(days, place.country, place.subdivision),
+        around_christmas(days),
+        holiday_eve(days),
+        school_closure(days, [(s.start, s.end, s.share) for s in place.school_holidays]),
+    )
     starts = monday(days)
     weeks, week = np.unique(starts, return_inverse=True)
     periods, first, period = np.unique(days if grid == "day" else starts, return_index=True, return_inverse=True)
     return Calendar(
         days=days,
         kind=kind,
-        closure=after_closure(days, country, subdivision) & (kind < 5),
-        christmas=between_christmas_and_new_year(days) & (kind < 5),
+        special=np.stack(special, axis=1) * (kind < 5)[:, None],
         period=period,
         week=week,
         periods=periods,
@@ -101,6 +108,7 @@ class Workload:
         patients: registered at included practices, (period, area).
         workforce: standardised log network staff per patient, (area,).
         appointments: attended, (period, area); appointments_seen: mask.
+        days: national attended by day of the week, (week, day_of_week); days_open: which days the span holds.
         durations: attended by band, Unknown last, (week, area, band); durations_seen: mask (week, area).
         staff: attended by staff and mode, (month, board, cell); staff_seen: mask (month, board).
         months: first of each month of the staff extract.
@@ -119,6 +127,8 @@ class Workload:
     workforce: np.ndarray
     appointments: np.ndarray
     appointments_seen: np.ndarray
+    days: np.ndarray
+    days_open: np.ndarray
     durations: np.ndarray
     durations_seen: np.ndarray
     staff: np.ndarray
@@ -147,7 +157,8 @@ class Workload:
             "shown_band": self.bands[:-1],
             "cell": np.array(CELLS),
             "other_cell": np.array(CELLS[1:]),
-            "weekday": np.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]),
+            "weekday": np.array(WEEKDAYS[:5]),
+            "day_of_week": np.array(WEEKDAYS),
             "frequency": np.arange(1, len(self.calendar.weeks)),
         }
 
@@ -156,9 +167,10 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     """Bring a study's observations to the model's grid."""
     durations = observations["durations"]
     days = durations.coords["day"]
-    span = calendar(days, study.grid, study.calendar.country, study.calendar.subdivision)
+    span = calendar(days, study.grid, study.calendar)
     by_week, seen = _by_week(durations, span)
     counts, counts_seen = _by_period(durations, span)
+    by_day, days_open = _by_day_of_week(durations, span)
     patients = _carried(observations["patients"], days.astype("datetime64[M]"))
     first = np.searchsorted(span.period, np.arange(len(span.periods)))
     recent = observations["staff_mix"].coords["month"] >= days[0].astype("datetime64[M]")
@@ -177,6 +189,8 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
         workforce=_workforce(observations["workforce"], patients[-1]),
         appointments=counts,
         appointments_seen=counts_seen,
+        days=by_day,
+        days_open=days_open,
         durations=by_week,
         durations_seen=seen,
         staff=staff,
@@ -205,6 +219,20 @@ def _by_period(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.
     seen = durations.mask.all(-1)
     unseen = _sum_over((~seen).astype(int), span.period, len(span.periods))
     return _sum_over(totals, span.period, len(span.periods)), unseen == 0
+
+
+def _by_day_of_week(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
+    """National counts by week and day of the week, over the areas that were seen throughout."""
+    whole = durations.mask.all((0, 2))
+    totals = durations.values[:, whole].sum((1, 2))
+    return fold_weeks(totals, span), fold_weeks(np.ones(len(span.days), bool), span)
+
+
+def fold_weeks(values: np.ndarray, span: Calendar) -> np.ndarray:
+    """Daily values as (week, day_of_week), zero for days outside the span."""
+    folded = np.zeros((len(span.weeks), len(WEEKDAYS)), values.dtype)
+    folded[span.week, (span.days - span.weeks[span.week]).astype(int)] = values
+    return folded
 
 
 def _carried(observations: Observations, months: np.ndarray) -> np.ndarray:

@@ -1,0 +1,98 @@
+"""Backtest on the real NHS study: forecast eight weeks from 6 March 2022, score against what came.
+
+Run `uv run --group benchmarks python benchmarks/nhs_backtest.py [--json]`. The published files are found through
+BAYESTWIN_SHARED_DATA (default ../shared/data). Weekly appointments of every area are scored by the mean weighted
+interval score (Bracher et al. 2021) over seven quantiles, beside AutoETS (statsforecast) fitted to the same weeks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import bayestwin as bt
+from bayestwin.analyse.forecast import LEVELS
+from bayestwin.progress import shown
+
+AS_OF, WEEKS = date(2022, 3, 6), 8
+SHARED = Path(os.environ.get("BAYESTWIN_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def weekly(study: bt.Study) -> pd.DataFrame:
+    """Published appointments by unit and week; a part-observed last week counts for its observed days."""
+    hierarchy = bt.read_hierarchy(study)
+    seen = bt.read_observations(study, hierarchy, bt.load_twin(study.model).definition.streams)["durations"]
+    table = pd.DataFrame(seen.values.sum(-1), index=pd.DatetimeIndex(seen.coords["day"]), columns=seen.coords["area"])
+    table.index = table.index - pd.to_timedelta(table.index.weekday, unit="D")
+    return table.groupby(level=0).sum().rename_axis("period_start").melt(ignore_index=False, var_name="unit", value_name="y").reset_index()
+
+
+def autoets(past: pd.DataFrame) -> pd.DataFrame:
+    """AutoETS quantiles from the whole weeks seen; the first, part-observed week is left out."""
+    from statsforecast import StatsForecast
+    from statsforecast.models import AutoETS
+
+    whole = past[past["period_start"] > past["period_start"].min()]
+    frame = whole.rename(columns={"unit": "unique_id", "period_start": "ds"})[["unique_id", "ds", "y"]].astype({"y": float})
+    levels = [50, 80, 95]
+    made = StatsForecast(models=[AutoETS(season_length=1)], freq="W-MON", n_jobs=1).forecast(df=frame, h=WEEKS, level=levels).reset_index()
+    names = {"q0.5": "AutoETS"} | {f"q{0.5 - lv / 200:g}": f"AutoETS-lo-{lv}" for lv in levels} | {f"q{0.5 + lv / 200:g}": f"AutoETS-hi-{lv}" for lv in levels}
+    keys = {"unit": made["unique_id"], "period_start": made["ds"]}
+    return pd.DataFrame({**keys, **{name: made[column] for name, column in names.items()}})
+
+
+def scored(forecast: pd.DataFrame, truth: pd.DataFrame) -> dict[str, float]:
+    """Mean WIS and interval coverage over all areas and weeks."""
+    both = forecast.merge(truth, on=["unit", "period_start"])
+    y = both["y"].to_numpy(float)
+    losses = [2 * (np.less(y, both[f"q{a:g}"]) - a) * (both[f"q{a:g}"] - y) for a in LEVELS]
+    return {
+        "wis": float(np.mean(losses)),
+        "coverage_50": float(both["y"].between(both["q0.25"], both["q0.75"]).mean()),
+        "coverage_95": float(both["y"].between(both["q0.025"], both["q0.975"]).mean()),
+        "cells": len(both),
+    }
+
+
+def main() -> None:
+    """Run the backtest and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the machine form")
+    parser.add_argument("--run", type=Path, help="score a run that was calibrated before, instead of calibrating")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        study = bt.init_study(Path(scratch) / "study", "nhs_gp", SHARED / "nhs_gp")
+        start = time.perf_counter()
+        if arguments.run:
+            run = bt.load_run(arguments.run)
+        else:
+            with shown() as (say, watch):
+                run = bt.calibrate(study.at(AS_OF), out=Path(scratch) / "run", say=say, watch=watch)
+        seconds = time.perf_counter() - start
+        known = weekly(study)
+        past, truth = known[known["period_start"] < pd.Timestamp(AS_OF)], known[known["period_start"] > pd.Timestamp(AS_OF)]
+        forecast = run.forecast[run.forecast["quantity"] == "appointments"]
+        answer = {
+            "as_of": str(AS_OF),
+            "weeks": WEEKS,
+            "verdict": run.verdict["status"],
+            "seconds": None if arguments.run else round(seconds, 1),
+            "peak_memory_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+            "bayestwin": scored(forecast, truth),
+            "autoets": scored(autoets(past), truth),
+        }
+    answer["wis_ratio"] = answer["bayestwin"]["wis"] / answer["autoets"]["wis"]
+    print(json.dumps(answer, indent=2) if arguments.json else "\n".join(f"{name}: {value}" for name, value in answer.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+import xarray as xr
+
+from bayestwin.analyse.verdict import judge
+
+
+def tree(shift: float = 0.0, divergences: int = 0, draws: int = 1000) -> xr.DataTree:
+    rng = np.random.default_rng(0)
+    dims = ("chain", "draw")
+    good = rng.standard_normal((4, draws, 3))
+    bad = rng.standard_normal((4, draws)) + shift * np.arange(4)[:, None]
+    diverging = np.zeros((4, draws), bool)
+    diverging[0, :divergences] = True
+    posterior = xr.Dataset({"good": ((*dims, "area"), good), "bad": (dims, bad), "fixed": (dims, np.ones((4, draws)))}, coords={"area": ["x", "y", "z"]})
+    posterior.attrs["deterministic"] = ["fixed"]
+    stats = xr.Dataset({"energy": (dims, rng.standard_normal((4, draws))), "diverging": (dims, diverging)})
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})
+
+
+def test_good_sampling_passes_and_deterministic_sites_do_not_count() -> None:
+    verdict = judge(tree())
+    assert (verdict.status, verdict.reasons) == ("PASS", ())
+    assert verdict.metrics["parameters"] == 4
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "remedy"),
+    [
+        ({"shift": 0.5}, "R-hat is .* for bad", "longer chains"),
+        ({"divergences": 7}, "7 divergent", "target-accept"),
+        ({"draws": 80}, "bulk ESS is .* not above 400", "draw more"),
+    ],
+)
+def test_trouble_is_named_with_a_remedy(trouble: dict, reason: str, remedy: str) -> None:
+    import re
+
+    verdict = judge(tree(**trouble))
+    assert verdict.status == "FAIL"
+    assert any(re.search(reason, line) for line in verdict.reasons)
+    assert any(remedy in line for line in verdict.remedies)

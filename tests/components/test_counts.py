@@ -1,0 +1,50 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro.distributions as dist
+import pytest
+import scipy.special
+import scipy.stats
+
+from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial, log_gamma
+
+
+def test_log_gamma_and_its_derivative() -> None:
+    x = np.logspace(-6, 6, 500)
+    np.testing.assert_allclose(log_gamma(jnp.asarray(x)), scipy.special.gammaln(x), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(jax.vmap(jax.grad(log_gamma))(jnp.asarray(x)), scipy.special.digamma(x), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("mean", "concentration"), [(0.3, 0.5), (50.0, 400.0), (6e4, 2e3)])
+def test_negative_binomial_is_scipys_and_has_mass_one(mean: float, concentration: float) -> None:
+    counts = np.arange(0, 400)
+    found = NegativeBinomial(mean, concentration).log_prob(jnp.asarray(counts))
+    np.testing.assert_allclose(found, scipy.stats.nbinom(concentration, concentration / (concentration + mean)).logpmf(counts), rtol=1e-9, atol=1e-9)
+    if mean < 100:
+        assert float(jnp.exp(found).sum()) == pytest.approx(1.0, abs=1e-6)
+
+
+def test_dirichlet_multinomial_is_numpyros() -> None:
+    alpha, counts = jnp.array([[3.0, 40.0, 0.2], [1.0, 1.0, 1.0]]), jnp.array([[4, 60, 1], [9, 0, 2]])
+    law, theirs = (kind(alpha, total_count=counts.sum(-1)) for kind in (DirichletMultinomial, dist.DirichletMultinomial))
+    np.testing.assert_allclose(law.log_prob(counts), theirs.log_prob(counts), rtol=1e-10)
+
+
+def test_absent_category_takes_no_count_and_changes_nothing() -> None:
+    counts = jnp.array([5, 7, 0])
+    with_absent = DirichletMultinomial(jnp.array([2.0, 3.0, 1e-9]), total_count=12).log_prob(counts)
+    without = DirichletMultinomial(jnp.array([2.0, 3.0]), total_count=12).log_prob(counts[:2])
+    assert float(with_absent) == pytest.approx(float(without), abs=1e-7)
+
+
+def test_draws_have_the_stated_moments() -> None:
+    rng = np.random.default_rng(0)
+    law = NegativeBinomial(jnp.full(50_000, 30.0), 8.0)
+    drawn = law.draw(rng, **{name: np.asarray(v) for name, v in law.chance().items()})
+    assert drawn.mean() == pytest.approx(30.0, rel=0.02)
+    assert drawn.var() == pytest.approx(30.0 + 900.0 / 8.0, rel=0.05)
+    shares = DirichletMultinomial(jnp.array([2.0, 5.0, 3.0]), total_count=jnp.full(50_000, 40))
+    drawn = shares.draw(rng, **{name: np.asarray(v) for name, v in shares.chance().items()})
+    assert (drawn.sum(-1) == 40).all()
+    np.testing.assert_allclose(drawn.mean(0), [8.0, 20.0, 12.0], rtol=0.02)
+    np.testing.assert_allclose(drawn.var(0), 40 * np.array([0.16, 0.25, 0.21]) * 50 / 11, rtol=0.05)

@@ -1,0 +1,92 @@
+"""The parameterisation changes how a posterior is walked, never what it is."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpyro.handlers import reparam, seed, substitute, trace
+from numpyro.infer.util import log_density
+
+from bayestwin.components.hierarchy import group_information, group_mean
+from bayestwin.components.informed import DataInformed, Pilot
+from bayestwin.infer.mcmc import sample
+from bayestwin.infer.settings import Sampling
+
+NUMBER = st.floats(-3.0, 3.0)
+
+
+def one_effect(mean: float, sd: float) -> None:
+    numpyro.sample("x", dist.Normal(mean, sd))
+
+
+@settings(max_examples=50, deadline=None)
+@given(mean=NUMBER, sd=st.floats(0.05, 3.0), value=NUMBER, information=st.floats(0.0, 1e4), u=NUMBER)
+def test_density_agrees_up_to_the_jacobian(mean: float, sd: float, value: float, information: float, u: float) -> None:
+    fast = reparam(partial(one_effect, mean, sd), {"x": DataInformed(value, information)})
+    density, found = log_density(fast, (), {}, {"x_u": jnp.array(u)})
+    x = found["x"]["value"]
+    spread = 0.5 * np.log(1.0 / (sd**-2.0 + information))
+    assert float(density - spread) == pytest.approx(float(dist.Normal(mean, sd).log_prob(x)), abs=1e-9)
+
+
+def test_silent_effect_is_non_centred_and_rich_one_stays_at_its_pilot() -> None:
+    fast = reparam(partial(one_effect, 1.0, 2.0), {"x": DataInformed(5.0, 0.0)})
+    assert float(trace(substitute(seed(fast, 0), {"x_u": jnp.array(1.5)})).get_trace()["x"]["value"]) == pytest.approx(1.0 + 2.0 * 1.5)
+    fast = reparam(partial(one_effect, 1.0, 2.0), {"x": DataInformed(5.0, 1e12)})
+    assert float(trace(substitute(seed(fast, 0), {"x_u": jnp.array(1.5)})).get_trace()["x"]["value"]) == pytest.approx(5.0, abs=1e-5)
+
+
+def test_only_normal_effects_can_be_informed() -> None:
+    def model() -> None:
+        numpyro.sample("x", dist.HalfNormal(1.0))
+
+    with pytest.raises(ValueError, match="only a latent normal effect can be data-informed, got HalfNormal"):
+        seed(reparam(model, {"x": DataInformed(0.0, 1.0)}), 0)()
+
+
+def test_group_information_by_hand() -> None:
+    information = np.array([4.0, 4.0, 0.0, 1.0])
+    found = group_information(information, np.array([0, 0, 1, 2]), 4, 0.5)
+    np.testing.assert_allclose(found, [2 / (0.25 + 0.25), 0.0, 1 / (0.25 + 1.0), 0.0])
+
+
+def test_group_mean_falls_back_to_the_overall_mean() -> None:
+    np.testing.assert_allclose(group_mean(np.array([1.0, 3.0, 9.0]), np.array([1.0, 1.0, 0.0]), np.array([0, 0, 1]), 2), [2.0, 2.0])
+
+
+Y = np.array([[2.1, 1.9, 2.4], [0.2, 0.1, -0.2], [1.1, 0.7, 0.9], [3.0, 2.7, 3.2]])
+
+
+def groups() -> None:
+    """Five groups, the last one silent."""
+    level = numpyro.sample("level", dist.Normal(0.0, 3.0))
+    sd = numpyro.sample("sd", dist.HalfNormal(2.0))
+    effect = numpyro.sample("effect", dist.Normal(jnp.repeat(level, 5), sd))
+    numpyro.sample("y", dist.Normal(effect[:4, None], 0.4), obs=Y)
+
+
+def test_same_posterior_as_the_model_as_written() -> None:
+    information = np.array([3 / 0.16] * 4 + [0.0])
+    pilot = Pilot({"effect": np.append(Y.mean(1), 0.0)}, {"effect": information}, {"sd": np.array(1.0)})
+    settings_ = Sampling(chains=2, draws=1500, warmup=300, target_accept=0.95)
+    fast, plain = sample(groups, pilot, settings_), sample(groups, Pilot(), settings_)
+    assert fast.stats["diverging"].mean() < 0.01
+    from arviz_stats import ess
+
+    for name in ("level", "sd", "effect"):
+        columns = [draws.sites[name].reshape(2, 1500, -1) for draws in (fast, plain)]
+        for k in range(columns[0].shape[-1]):
+            one, other = (column[..., k] for column in columns)
+            error = np.sqrt(sum(c.var() / float(ess(c)) for c in (one, other)))
+            assert abs(one.mean() - other.mean()) < 4.5 * error, name
+
+
+def test_same_seed_same_draws() -> None:
+    first, second = (sample(groups, Pilot(), Sampling(chains=2, draws=50, warmup=50, seed=3)) for _ in range(2))
+    assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), first.sites, second.sites))

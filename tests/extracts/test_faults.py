@@ -1,0 +1,169 @@
+"""Every fault of an extract has its own message, with the place and the remedy."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bayestwin as bt
+from bayestwin.errors import BayestwinError, ExtractError
+
+DURATIONS = "extracts/actual_duration.csv.gz"
+
+
+def altered(folder: Path, change: Callable[[pd.DataFrame], pd.DataFrame], file: str = DURATIONS) -> Path:
+    table = pd.read_csv(folder / file, dtype=str)
+    change(table).to_csv(folder / file, index=False)
+    return folder
+
+
+def put(column: str, row: int, value: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[row, column] = value
+        return table
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="actual_duration"), r"actual_duration'.*column is missing"),
+        (put("sub_icb_location_code", 3, "A9"), r"'sub_icb_location_code', line 5: unit is in no hierarchy: found 'A9'"),
+        (put("count_of_appointments", 7, "-3"), r"'count_of_appointments', line 9: count is negative or not a whole number: found '-3'"),
+        (put("count_of_appointments", 7, "3.5"), r"line 9: count is negative or not a whole number: found '3.5'"),
+        (put("count_of_appointments", 7, "many"), r"line 9: .*found 'many'"),
+        (put("appointment_date", 0, "31-Feb-22"), r"'appointment_date', line 2: date cannot be read: found '31-Feb-22'"),
+        (put("actual_duration", 1, "6 to 10"), r"line 3: category is not known: found '6 to 10'.*6-10 Minutes"),
+        (lambda t: pd.concat([t, t.iloc[[4]]]), r"key is duplicated: found 'A1 "),
+        (lambda t: t.iloc[:0], r"has no rows"),
+    ],
+)
+def test_fault_names_file_column_line_value_and_remedy(tiny_study: Path, change: Callable, message: str) -> None:
+    with pytest.raises(ExtractError, match=message):
+        bt.check_study(bt.read_study(altered(tiny_study, change)))
+
+
+def test_faults_of_several_files_come_together(tiny_study: Path) -> None:
+    altered(tiny_study, put("count_of_appointments", 7, "-3"))
+    altered(tiny_study, put("patients_registered_at_included_practices", 0, "x"), "extracts/practice_coverage.csv.gz")
+    with pytest.raises(ExtractError) as caught:
+        bt.check_study(bt.read_study(tiny_study))
+    assert {fault.file for fault in caught.value.faults} == {DURATIONS, "extracts/practice_coverage.csv.gz"}
+
+
+def test_line_is_that_of_the_file_after_rows_are_left_out(tiny_study: Path) -> None:
+    file = "extracts/appointments_regional.csv.gz"
+    table = pd.read_csv(tiny_study / file, dtype=str)
+    row = table.index[table["appointment_status"] == "Attended"][8]
+    altered(tiny_study, put("count_of_appointments", row, "-1"), file)
+    with pytest.raises(ExtractError, match=rf"line {row + 2}: count is negative"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_as_of_before_all_data(tiny_study: Path) -> None:
+    from datetime import date
+
+    with pytest.raises(ExtractError, match=r"nothing was known on 2020-01-01; expected as_of ≥ 2022-01-03"):
+        bt.check_study(bt.read_study(tiny_study).at(date(2020, 1, 1)))
+
+
+def test_gzip_cut_short(tiny_study: Path) -> None:
+    whole = (tiny_study / DURATIONS).read_bytes()
+    (tiny_study / DURATIONS).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ExtractError, match="cut short or damaged"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_binary_file(tiny_study: Path) -> None:
+    (tiny_study / DURATIONS).write_bytes(gzip.compress(b"\x7fELF\0\0\0" * 100))
+    with pytest.raises(ExtractError, match="is binary, not text"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_endless_first_line_is_not_read_whole(tiny_study: Path) -> None:
+    with gzip.open(tiny_study / DURATIONS, "wb", compresslevel=1) as file:
+        for _ in range(40):
+            file.write(b"a" * 2**20)
+    with pytest.raises(ExtractError, match="first line is longer"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_empty_file(tiny_study: Path) -> None:
+    (tiny_study / "extracts" / "geography.csv").write_bytes(b"")
+    with pytest.raises(ExtractError, match="file is empty"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def with_reports(folder: Path, reports: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
+    file = folder / "study.toml"
+    text = file.read_text(encoding="utf-8")
+    text = text.replace('value = "patients_registered_at_included_practices" }', 'value = "patients_registered_at_included_practices", report = "known" }')
+    file.write_text(text, encoding="utf-8")
+    return altered(folder, reports, "extracts/practice_coverage.csv.gz")
+
+
+def test_event_after_its_report(tiny_study: Path) -> None:
+    with_reports(tiny_study, lambda t: t.assign(known="2021-11-30"))
+    with pytest.raises(ExtractError, match=r"event is after its report: found '2021-12 > 2021-11-30'"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_time_zones_mixed(tiny_study: Path) -> None:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        known = ["2022-01-20T09:00:00+01:00"] * len(table)
+        known[1] = "2022-01-20T09:00:00"
+        return table.assign(known=known)
+
+    with_reports(tiny_study, change)
+    with pytest.raises(ExtractError, match=r"line 3: time zones are mixed"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_same_key_twice_with_the_same_report(tiny_study: Path) -> None:
+    with_reports(tiny_study, lambda t: pd.concat([t, t.iloc[[0]].assign(patients_registered_at_included_practices="1")]).assign(known="2022-01-20"))
+    with pytest.raises(ExtractError, match="key is duplicated"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_latest_version_at_the_date_wins_whatever_the_order(tiny_study: Path) -> None:
+    from datetime import date
+
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        first = table.assign(known="2022-01-20")
+        later = first.iloc[[0]].assign(known="2022-01-30", patients_registered_at_included_practices="7777")
+        return pd.concat([later, first])
+
+    with_reports(tiny_study, change)
+    study = bt.read_study(tiny_study)
+    streams = bt.load_twin(study.model).definition.streams
+    table = pd.read_csv(tiny_study / "extracts/practice_coverage.csv.gz", dtype=str)
+    for order in (table, table.iloc[::-1]):
+        altered(tiny_study, lambda _, t=order: t, "extracts/practice_coverage.csv.gz")
+        seen = bt.read_observations(study, bt.read_hierarchy(study), streams)
+        assert seen["patients"].values[0, 0] == 7777
+    early = study.at(date(2022, 1, 29)).model_copy(update={"extracts": tuple(e for e in study.extracts if e.stream == "patients")})
+    early._folder = study.folder
+    assert bt.read_observations(early, bt.read_hierarchy(study), ["patients"])["patients"].values[0, 0] == 9000
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(data=st.data())
+def test_damaged_bytes_end_in_a_named_error_or_are_harmless(tiny_study: Path, data: st.DataObject) -> None:
+    name = data.draw(st.sampled_from(["study.toml", "extracts/practice_coverage.csv.gz", "extracts/pcn_workforce_fte_by_sub_icb.csv"]))
+    path = tiny_study / name
+    whole = path.read_bytes()
+    text = bytearray(gzip.decompress(whole) if name.endswith("gz") else whole)
+    for _ in range(data.draw(st.integers(1, 5))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(gzip.compress(bytes(text)) if name.endswith("gz") else bytes(text))
+    try:
+        bt.check_study(bt.read_study(tiny_study))
+    except BayestwinError as error:
+        assert error.faults
+    finally:
+        path.write_bytes(whole)
