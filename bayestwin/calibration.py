@@ -287,12 +287,24 @@ def _again(run: Run) -> Prepared:
     """The run's study as it was read, or an error that says what has changed."""
     folder = Path(run.manifest["study"]["folder"])
     if not (folder / "study.toml").is_file():
-        raise RunError([Fault(str(folder), "the run's study is not there", expected="the folder that was calibrated", remedy="put it back, or calibrate again")])
+        raise RunError(
+            [
+                Fault(
+                    str(folder),
+                    "the run's study is not there",
+                    expected="the folder that was calibrated",
+                    remedy="put it back, or calibrate again",
+                )
+            ]
+        )
     study = read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
     prepared = prepare(study)
     before = {row["extract"]: row["sha256"] for row in run.manifest["extracts"]}
     changed = [row for row in prepared.provenance if before.get(row["extract"]) != row["sha256"]]
-    faults = [Fault(row["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again") for row in changed]
+    faults = [
+        Fault(row["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again")
+        for row in changed
+    ]
     if prepared.twin.sha256 != run.manifest["model"]["sha256"]:
         faults.append(Fault(str(prepared.twin.folder), "the model has changed since the run", remedy="calibrate again"))
     if faults:

@@ -30,7 +30,13 @@ def check_study(study: Study) -> dict[str, Any]:
     hierarchy = read_hierarchy(study)
     rows = ledger(study, read_observations(study, hierarchy, streams))
     units = {level: len(codes) for level, codes in hierarchy.codes.items()}
-    return {"study": study.name, "as_of": str(study.as_of), "question": study.question, "units": units, "ledger": [row.as_row() for row in rows]}
+    return {
+        "study": study.name,
+        "as_of": str(study.as_of),
+        "question": study.question,
+        "units": units,
+        "ledger": [row.as_row() for row in rows],
+    }
 
 
 def ledger_text(found: Mapping[str, Any]) -> str:
@@ -38,7 +44,9 @@ def ledger_text(found: Mapping[str, Any]) -> str:
     units = ", ".join(f"{count} {level}s" for level, count in found["units"].items())
     lines = [f"{found['study']}, as of {found['as_of']}: {units}", found["question"], ""]
     for row in found["ledger"]:
-        lines.append(f"{row['extract']} ({row['stream']}), by {row['resolution']}, {row['first_event']} to {row['last_event']}, {row['lag_days']} days old")
+        lines.append(
+            f"{row['extract']} ({row['stream']}), by {row['resolution']}, {row['first_event']} to {row['last_event']}, {row['lag_days']} days old"
+        )
         shares = ", ".join(f"{100 * row[f'share_{kind}']:.1f} % {kind}" for kind in ("masked", "banded", "unknown"))
         lines.append(f"    {row['units_present']} of {row['units_total']} units; {shares}")
         lines += [f"    {b['kind']} [{b['label']}]: {b['sentence']}" for b in row["barriers"]]
@@ -65,7 +73,7 @@ def headline(run: Run) -> list[dict[str, Any]]:
     ends = whole[whole["period_start"].isin([weeks[0], weeks[-1]])]
     columns = {"period_start": "week", "quantity": "quantity", "mean": "mean", "q0.025": "low", "q0.975": "high"}
     rows = ends[list(columns)].rename(columns=columns).to_dict("records")
-    return [{**row, "week": str(row["week"].date())} for row in rows]
+    return [{str(k): v for k, v in row.items()} | {"week": str(row["week"].date())} for row in rows]
 
 
 def run_text(summary: Mapping[str, Any]) -> str:
@@ -81,12 +89,19 @@ def run_text(summary: Mapping[str, Any]) -> str:
 
 
 def _headline_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [f"week of {r['week']}: {r['mean']:,.0f} {r['quantity'].replace('_', ' ')} (95 % {r['low']:,.0f} to {r['high']:,.0f})" for r in rows]
+    return [
+        f"week of {r['week']}: {r['mean']:,.0f} {r['quantity'].replace('_', ' ')} (95 % {r['low']:,.0f} to {r['high']:,.0f})" for r in rows
+    ]
 
 
 def forecast_summary(run: Run) -> dict[str, Any]:
     """What was forecast, and where it lies."""
-    return {"run": str(run.folder), "forecast": run.manifest["forecast"], "headline": headline(run), "table": str(run.folder / "forecast.parquet")}
+    return {
+        "run": str(run.folder),
+        "forecast": run.manifest["forecast"],
+        "headline": headline(run),
+        "table": str(run.folder / "forecast.parquet"),
+    }
 
 
 def forecast_text(summary: Mapping[str, Any]) -> str:
@@ -124,5 +139,21 @@ def model_card(name: str) -> dict[str, Any]:
 def model_text(card: Mapping[str, Any]) -> str:
     """A model card as text."""
     equations = [f"  {e['name']}: {e['text']}\n      {e['meaning']}" for e in card["equations"]]
-    priors = [f"  {p['name']} ~ {p['distribution']}{tuple(p['parameters'])} [{p['unit']}]\n      {p['description']}; {p['source']}" for p in card["priors"]]
-    return "\n".join([f"{card['name']} (streams: {', '.join(card['streams'])})", "", "Equations", *equations, "", "Priors", *priors, "", "Limits", *(f"  {x}" for x in card["limits"])])
+    priors = [
+        f"  {p['name']} ~ {p['distribution']}{tuple(p['parameters'])} [{p['unit']}]\n      {p['description']}; {p['source']}"
+        for p in card["priors"]
+    ]
+    return "\n".join(
+        [
+            f"{card['name']} (streams: {', '.join(card['streams'])})",
+            "",
+            "Equations",
+            *equations,
+            "",
+            "Priors",
+            *priors,
+            "",
+            "Limits",
+            *(f"  {x}" for x in card["limits"]),
+        ]
+    )

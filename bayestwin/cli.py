@@ -66,7 +66,9 @@ def _study(folder: Path, as_of: datetime | None) -> Any:
 
 @app.command()
 def demo(
-    source: Annotated[Path | None, typer.Option("--source", help="Folder with the published NHS files; the bundled study if absent.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--source", help="Folder with the published NHS files; the bundled study if absent.")
+    ] = None,
     out: Out = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -93,7 +95,11 @@ def init(
         from bayestwin.sources import init_study
 
         study = init_study(folder, name, source)
-    _print({"folder": str(folder), "name": study.name, "as_of": str(study.as_of)}, as_json, lambda a: f"{a['folder']}: study {a['name']}, as of {a['as_of']}")
+    _print(
+        {"folder": str(folder), "name": study.name, "as_of": str(study.as_of)},
+        as_json,
+        lambda a: f"{a['folder']}: study {a['name']}, as of {a['as_of']}",
+    )
 
 
 @app.command()
@@ -122,7 +128,11 @@ def simulate(
         from bayestwin.simulate import Design, simulate_study
 
         study = simulate_study(out, folder, model, Design(areas=areas, boards=boards, weeks=weeks), seed)
-    _print({"folder": str(out), "name": study.name, "as_of": str(study.as_of), "truth": study.truth}, as_json, lambda a: f"{a['folder']}: study {a['name']}, truth in {a['truth']}")
+    _print(
+        {"folder": str(out), "name": study.name, "as_of": str(study.as_of), "truth": study.truth},
+        as_json,
+        lambda a: f"{a['folder']}: study {a['name']}, truth in {a['truth']}",
+    )
 
 
 @app.command()

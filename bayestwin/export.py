@@ -40,7 +40,7 @@ def export_run(run: Run, form: str, out: str | Path | None = None) -> Path:
     return path
 
 
-def _long(run: Run):  # noqa: ANN202  pandas stays out of the signature's imports
+def _long(run: Run):
     """Posterior draws in long form: chain, draw, variable, index (labels joined by commas), value."""
     import pandas as pd
 
@@ -49,7 +49,9 @@ def _long(run: Run):  # noqa: ANN202  pandas stays out of the signature's import
         stacked = values.rename("value").to_dataframe().reset_index()
         labels = [dim for dim in values.dims if dim not in ("chain", "draw")]
         index = stacked[labels].astype(str).agg(",".join, axis=1) if labels else ""
-        rows.append(pd.DataFrame({"chain": stacked["chain"], "draw": stacked["draw"], "variable": name, "index": index, "value": stacked["value"]}))
+        rows.append(
+            pd.DataFrame({"chain": stacked["chain"], "draw": stacked["draw"], "variable": name, "index": index, "value": stacked["value"]})
+        )
     return pd.concat(rows, ignore_index=True)
 
 

@@ -118,7 +118,9 @@ def new_run(folder: Path) -> Iterator[Path]:
     """
     _put_back(folder)
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise RunError([Fault(str(folder), "is there and is not a run", expected="a new folder, or a run to replace", remedy="choose another --out")])
+        raise RunError(
+            [Fault(str(folder), "is there and is not a run", expected="a new folder, or a run to replace", remedy="choose another --out")]
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.partial-"))
     try:

@@ -31,7 +31,9 @@ class Design:
     weeks: int = 26
 
 
-def simulate_study(out: str | Path, study: str | Path | None = None, model: str = "gp_appointments", design: Design = Design(), seed: int = 1) -> Study:  # noqa: B008  frozen
+def simulate_study(
+    out: str | Path, study: str | Path | None = None, model: str = "gp_appointments", design: Design = Design(), seed: int = 1
+) -> Study:
     """Draw a study folder: study.toml, extracts as they would be published, truth.nc.
 
     Parameters come from the model's prior (a study's own priors where one is given), counts from the model, releases
@@ -103,4 +105,3 @@ def _draw(definition: Any, data: Any, priors: Any, place: Any, seed: int, folder
     unit = definition.observed["appointments"][-1]
     future = {f"future_{name}": (("future_week", unit), value[0]) for name, value in ahead.items()}
     return truth.assign(future).assign_coords(future_week=span.weeks.astype("datetime64[ns]"))
-

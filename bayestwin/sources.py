@@ -63,7 +63,9 @@ def _from_nhs(staged: Path, source: str | Path | None) -> None:
         raise StudyError([Fault("--source", "is not given", expected="the folder with the published files", remedy="add --source FOLDER")])
     missing = [file for file in NHS_GP if not (Path(source) / file).is_file()]
     if missing:
-        raise StudyError([Fault(str(Path(source) / file), "file is missing", expected="a file that NHS England publishes") for file in missing])
+        raise StudyError(
+            [Fault(str(Path(source) / file), "file is missing", expected="a file that NHS England publishes") for file in missing]
+        )
     (staged / "extracts").mkdir(parents=True)
     for file in NHS_GP:
         shutil.copyfile(Path(source) / file, staged / "extracts" / file)

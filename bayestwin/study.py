@@ -1,8 +1,8 @@
 """A study: one folder with `study.toml` and its extracts, the unit of work.
 
-    study   = read_study(folder)             the question, the units, the extracts, the barriers
-    units   = read_hierarchy(study)          which unit belongs to which
-    streams = read_observations(study)       what was known at the as-of date, by stream
+study   = read_study(folder)             the question, the units, the extracts, the barriers
+units   = read_hierarchy(study)          which unit belongs to which
+streams = read_observations(study)       what was known at the as-of date, by stream
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def read_study(path: str | Path) -> Study:
 
 
 def _schema_fault(file: str, detail: Mapping[str, Any]) -> Fault:
-    loc = [part for part in detail["loc"]]
+    loc = list(detail["loc"])
     key = ".".join(str(part) for part in loc)
     if detail["type"] == "extra_forbidden":
         allowed = _allowed_keys(loc[:-1])
@@ -174,7 +174,9 @@ def _schema_fault(file: str, detail: Mapping[str, Any]) -> Fault:
         remedy = f"did you mean {near[0]!r}?" if near else f"remove it; the keys here are {sorted(allowed)}"
         return Fault(file, "unknown key", key, expected="a key of the schema", remedy=remedy)
     value = None if detail["type"] == "missing" else str(detail["input"])[:80]
-    return Fault(file, detail["msg"][:1].lower() + detail["msg"][1:], key, value=value, remedy="see docs/study.schema.json for what is allowed")
+    return Fault(
+        file, detail["msg"][:1].lower() + detail["msg"][1:], key, value=value, remedy="see docs/study.schema.json for what is allowed"
+    )
 
 
 def _allowed_keys(loc: Iterable[Any]) -> list[str]:
@@ -199,7 +201,9 @@ def _consistency(study: Study, file: str) -> Iterable[Fault]:
     """Faults that no single key shows: missing files, names used twice, levels and dims that do not fit."""
     for name in dict.fromkeys([study.hierarchy.file, *(e.file for e in study.extracts), *([study.truth] if study.truth else [])]):
         if not (study.folder / name).is_file():
-            yield Fault(file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name")
+            yield Fault(
+                file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name"
+            )
     streams = [extract.stream for extract in study.extracts]
     for stream in dict.fromkeys(s for s in streams if streams.count(s) > 1):
         yield Fault(file, "stream is fed by two extracts", "extract.stream", value=stream, expected="one extract a stream")
@@ -207,11 +211,30 @@ def _consistency(study: Study, file: str) -> Iterable[Fault]:
         if extract.level not in study.hierarchy.columns:
             near = get_close_matches(extract.level, study.hierarchy.columns, n=1)
             remedy = f"did you mean {near[0]!r}?" if near else None
-            yield Fault(file, "level is not in the hierarchy", f"extract.{extract.name}.level", value=extract.level, expected=f"one of {list(study.hierarchy.columns)}", remedy=remedy)
+            yield Fault(
+                file,
+                "level is not in the hierarchy",
+                f"extract.{extract.name}.level",
+                value=extract.level,
+                expected=f"one of {list(study.hierarchy.columns)}",
+                remedy=remedy,
+            )
         if extract.repeated == "sum" and extract.columns.report:
-            yield Fault(file, "rows of one key cannot be both parts and revisions", f"extract.{extract.name}.repeated", value="sum", expected="'fault' with a report column")
+            yield Fault(
+                file,
+                "rows of one key cannot be both parts and revisions",
+                f"extract.{extract.name}.repeated",
+                value="sum",
+                expected="'fault' with a report column",
+            )
         for dim in extract.categories.keys() - extract.dims.keys():
-            yield Fault(file, "categories of a dim without a column", f"extract.{extract.name}.categories", value=dim, expected=f"one of {list(extract.dims)}")
+            yield Fault(
+                file,
+                "categories of a dim without a column",
+                f"extract.{extract.name}.categories",
+                value=dim,
+                expected=f"one of {list(extract.dims)}",
+            )
 
 
 def read_hierarchy(study: Study) -> Hierarchy:
@@ -255,7 +278,13 @@ def _stream_faults(study: Study, streams: list[str]) -> Iterable[Fault]:
             yield Fault(STUDY_FILE, "unknown stream", "extract.stream", value=stream, expected=f"one of {streams}", remedy=remedy)
     for stream in streams:
         if stream not in fed:
-            yield Fault(STUDY_FILE, "no extract feeds the stream", "extract.stream", value=stream, expected="an extract for every stream of the model")
+            yield Fault(
+                STUDY_FILE,
+                "no extract feeds the stream",
+                "extract.stream",
+                value=stream,
+                expected="an extract for every stream of the model",
+            )
 
 
 def ledger(study: Study, observations: Mapping[str, Observations]) -> list[LedgerRow]:

@@ -45,7 +45,11 @@ def autoets(past: pd.DataFrame) -> pd.DataFrame:
     frame = whole.rename(columns={"unit": "unique_id", "period_start": "ds"})[["unique_id", "ds", "y"]].astype({"y": float})
     levels = [50, 80, 95]
     made = StatsForecast(models=[AutoETS(season_length=1)], freq="W-MON", n_jobs=1).forecast(df=frame, h=WEEKS, level=levels).reset_index()
-    names = {"q0.5": "AutoETS"} | {f"q{0.5 - lv / 200:g}": f"AutoETS-lo-{lv}" for lv in levels} | {f"q{0.5 + lv / 200:g}": f"AutoETS-hi-{lv}" for lv in levels}
+    names = (
+        {"q0.5": "AutoETS"}
+        | {f"q{0.5 - lv / 200:g}": f"AutoETS-lo-{lv}" for lv in levels}
+        | {f"q{0.5 + lv / 200:g}": f"AutoETS-hi-{lv}" for lv in levels}
+    )
     keys = {"unit": made["unique_id"], "period_start": made["ds"]}
     return pd.DataFrame({**keys, **{name: made[column] for name, column in names.items()}})
 

@@ -34,7 +34,12 @@ def write_tiny_study(folder: Path, weeks: int = 5) -> Path:
     extracts.mkdir(parents=True)
     days = pd.date_range("2022-01-03", periods=7 * weeks)
     geography = pd.DataFrame(
-        {"sub_icb_location_code": list(AREAS), "icb_ons_code": list(AREAS.values()), "region_ons_code": "R1", "sub_icb_location_name": list(AREAS)}
+        {
+            "sub_icb_location_code": list(AREAS),
+            "icb_ons_code": list(AREAS.values()),
+            "region_ons_code": "R1",
+            "sub_icb_location_name": list(AREAS),
+        }
     )
     geography.to_csv(extracts / "geography.csv", index=False)
     rows = [
@@ -53,7 +58,12 @@ def write_tiny_study(folder: Path, weeks: int = 5) -> Path:
     columns = ["icb_ons_code", "appointment_month", "appointment_status", "hcp_type", "appointment_mode", "count_of_appointments"]
     pd.DataFrame(staff, columns=columns).to_csv(extracts / "appointments_regional.csv.gz", index=False)
     cover = [(area, month, 9000 + 500 * i, 9100 + 500 * i) for i, area in enumerate(AREAS) for month in ["2021-12", *months]]
-    columns = ["sub_icb_location_code", "appointment_month", "patients_registered_at_included_practices", "patients_registered_at_open_practices"]
+    columns = [
+        "sub_icb_location_code",
+        "appointment_month",
+        "patients_registered_at_included_practices",
+        "patients_registered_at_open_practices",
+    ]
     pd.DataFrame(cover, columns=columns).to_csv(extracts / "practice_coverage.csv.gz", index=False)
     work = [("2021-12", area, "Other Direct Patient Care staff", 1.5 + 0.3 * i) for i, area in enumerate(AREAS)]
     pd.DataFrame(work, columns=["census", "sub_icb_location_code", "staff_group", "fte"]).to_csv(

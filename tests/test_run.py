@@ -35,7 +35,18 @@ def run(study: Path) -> bt.Run:
 
 def test_all_groups_are_there_on_named_dims_without_bayestwin(run: bt.Run) -> None:
     tree = xr.open_datatree(run.folder / "posterior.nc", engine="h5netcdf")
-    expected = {"posterior", "sample_stats", "log_likelihood", "log_prior", "posterior_predictive", "prior", "prior_predictive", "observed_data", "constant_data", "predictions"}
+    expected = {
+        "posterior",
+        "sample_stats",
+        "log_likelihood",
+        "log_prior",
+        "posterior_predictive",
+        "prior",
+        "prior_predictive",
+        "observed_data",
+        "constant_data",
+        "predictions",
+    }
     assert set(tree.children) == expected
     assert tree["posterior"]["area_level"].dims == ("chain", "draw", "area")
     assert tree["posterior"]["area"].to_numpy().tolist() == ["A1", "A2", "A3"]
@@ -92,7 +103,21 @@ def test_report_is_self_contained_and_described(run: bt.Run) -> None:
     assert "<script" not in page
     assert "<link" not in page
     assert page.count('role="img" aria-label="') == page.count("<svg ")
-    order = [page.index(f'id="{name}"') for name in ("verdict", "access", "model", "convergence", "fit", "identifiability", "forecast", "uncertainty", "limits", "reproduce")]
+    order = [
+        page.index(f'id="{name}"')
+        for name in (
+            "verdict",
+            "access",
+            "model",
+            "convergence",
+            "fit",
+            "identifiability",
+            "forecast",
+            "uncertainty",
+            "limits",
+            "reproduce",
+        )
+    ]
     assert order == sorted(order)
 
 
@@ -167,7 +192,9 @@ def test_an_error_leaves_the_earlier_run_and_no_scraps(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
-@pytest.mark.parametrize("place", ["(scratch / 'manifest.json').write_text('2')", "import os; keep = os.replace; os.replace = lambda a, b: (keep(a, b), die())"])
+@pytest.mark.parametrize(
+    "place", ["(scratch / 'manifest.json').write_text('2')", "import os; keep = os.replace; os.replace = lambda a, b: (keep(a, b), die())"]
+)
 def test_a_kill_leaves_the_earlier_run_loadable(tmp_path: Path, place: str) -> None:
     folder = tmp_path / "run"
     with new_run(folder) as scratch:
@@ -194,7 +221,9 @@ def test_cli_prints_the_ledger_and_exits_by_the_verdict(study: Path) -> None:
     shown = runner.invoke(app, ["check", str(study), "--json"])
     assert shown.exit_code == 0
     assert json.loads(shown.stdout)["units"] == {"area": 3, "board": 2, "region": 1}
-    failed = runner.invoke(app, ["calibrate", str(study), "--chains", "2", "--draws", "50", "--warmup", "50", "--out", str(study.parent / "cli")])
+    failed = runner.invoke(
+        app, ["calibrate", str(study), "--chains", "2", "--draws", "50", "--warmup", "50", "--out", str(study.parent / "cli")]
+    )
     assert failed.exit_code == 3
     assert "verdict FAIL" in failed.stdout
     assert (study.parent / "cli" / "report.html").is_file()

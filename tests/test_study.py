@@ -70,7 +70,9 @@ def test_unknown_prior_names_the_nearest(tiny_study: Path) -> None:
     from bayestwin.calibration import prepare
 
     with (tiny_study / "study.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[[prior]]\nname = "other_rati"\ndistribution = "LogNormal"\nparameters = [0.3, 0.1]\nunit = "ratio"\nsource = "a count"\n')
+        file.write(
+            '\n[[prior]]\nname = "other_rati"\ndistribution = "LogNormal"\nparameters = [0.3, 0.1]\nunit = "ratio"\nsource = "a count"\n'
+        )
     with pytest.raises(StudyError, match=r"unknown prior.*did you mean 'other_ratio'"):
         prepare(bt.read_study(tiny_study))
 

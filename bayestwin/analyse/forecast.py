@@ -37,9 +37,7 @@ class Forecast:
     draws: xr.Dataset
 
 
-def answer(
-    definition: Definition, data: Any, posterior: xr.Dataset, span: Any, unit: str, seed: int, inner: int = INNER
-) -> Forecast:
+def answer(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, unit: str, seed: int, inner: int = INNER) -> Forecast:
     """Draw every quantity over a span and summarise it.
 
     Args:
@@ -74,7 +72,9 @@ def answer(
         for (level, name), values in totals.items()
     ]  # fmt: skip
     first = {name: np.stack([v[0] for v in values]) for name, values in samples.items()}
-    return Forecast(pd.concat(units, ignore_index=True), pd.concat(tables, ignore_index=True), _draws(first, chains, kept, span.weeks, unit, unit_codes))
+    return Forecast(
+        pd.concat(units, ignore_index=True), pd.concat(tables, ignore_index=True), _draws(first, chains, kept, span.weeks, unit, unit_codes)
+    )
 
 
 def _kept(posterior: xr.Dataset) -> tuple[int, np.ndarray]:
@@ -130,9 +130,7 @@ def summarise(values: np.ndarray) -> dict[str, np.ndarray]:
     return columns | {"var_aleatoric": aleatoric, "var_epistemic": epistemic}
 
 
-def _draws(
-    first: Mapping[str, np.ndarray], chains: int, kept: np.ndarray, weeks: np.ndarray, unit: str, codes: np.ndarray
-) -> xr.Dataset:
+def _draws(first: Mapping[str, np.ndarray], chains: int, kept: np.ndarray, weeks: np.ndarray, unit: str, codes: np.ndarray) -> xr.Dataset:
     dims = ("chain", "draw", "period", unit)
     coords = {"chain": np.arange(chains), "draw": kept, "period": weeks.astype("datetime64[ns]"), unit: codes}
     return xr.Dataset({name: (dims, v.reshape(chains, -1, *v.shape[1:])) for name, v in first.items()}, coords=coords)

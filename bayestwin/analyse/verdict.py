@@ -118,9 +118,16 @@ def _reasons(metrics: dict[str, float], table: dict[str, np.ndarray]) -> tuple[t
             worst = table["name"][int(np.nanargmin(table[f"ess_{kind}"]))]
             found.append((f"{kind} ESS is {metrics[f'ess_{kind}_min']:.0f} for {worst}, not above {ESS:.0f}", "draw more (--draws)"))
     if metrics["divergences"]:
-        found.append((f"{metrics['divergences']} divergent transitions", "raise --target-accept to 0.95, or look for a prior that lets a scale go to zero"))
+        found.append(
+            (
+                f"{metrics['divergences']} divergent transitions",
+                "raise --target-accept to 0.95, or look for a prior that lets a scale go to zero",
+            )
+        )
     if not metrics["ebfmi_min"] > EBFMI:
-        found.append((f"E-BFMI is {metrics['ebfmi_min']:.2f}, not above {EBFMI}", "run a longer warm-up (--warmup) or tighten the priors of scales"))
+        found.append(
+            (f"E-BFMI is {metrics['ebfmi_min']:.2f}, not above {EBFMI}", "run a longer warm-up (--warmup) or tighten the priors of scales")
+        )
     if metrics["chains"] < 2:
         found.append(("one chain cannot show that chains agree", "run at least two chains (--chains)"))
     return tuple(reason for reason, _ in found), tuple(dict.fromkeys(remedy for _, remedy in found))

@@ -81,4 +81,3 @@ class DirichletMultinomial(dist.DirichletMultinomial):
         counted = value.sum(-1)
         categories = (log_gamma(value + alpha) - log_gamma(alpha) - log_gamma(value + 1.0)).sum(-1)
         return categories + log_gamma(counted + 1.0) + log_gamma(total) - log_gamma(counted + total)
-

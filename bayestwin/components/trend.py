@@ -28,9 +28,7 @@ def cosine_basis(times: int) -> tuple[np.ndarray, np.ndarray]:
     return basis, 2.0 - 2.0 * np.cos(np.pi * k[:, 0] / times)
 
 
-def coefficient_sd(
-    eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]
-) -> Float[Array, " coefficient"]:
+def coefficient_sd(eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> Float[Array, " coefficient"]:
     """Prior sd of the cosine coefficients of a walk with shocks."""
     return jnp.sqrt(walk_sd**2 / eigenvalues + shock_sd**2)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,13 +61,13 @@ def read_hierarchy_file(folder: Path, spec: HierarchyFile) -> Hierarchy:
         raise ExtractError([_fault(spec.file, "column is missing", c, expected=f"one of {list(table.columns)}") for c in missing])
     levels = tuple(spec.columns)
     faults = _duplicates(table, spec.file, spec.columns[levels[0]]) + [
-        fault for child, parent in zip(levels, levels[1:], strict=False) for fault in _two_parents(table, spec, child, parent)
+        fault for child, parent in itertools.pairwise(levels) for fault in _two_parents(table, spec, child, parent)
     ]
     if faults:
         raise ExtractError(faults)
     table = table.sort_values(spec.columns[levels[0]])
     codes = {level: np.unique(table[column].to_numpy(str)) for level, column in spec.columns.items()}
-    parents = {(c, p): _parents(table, spec, codes, c, p) for c, p in zip(levels, levels[1:], strict=False)}
+    parents = {(c, p): _parents(table, spec, codes, c, p) for c, p in itertools.pairwise(levels)}
     return Hierarchy(levels, codes, parents, table[spec.names or spec.columns[levels[0]]].to_numpy(str))
 
 
@@ -77,7 +78,9 @@ def _parents(table: pd.DataFrame, spec: HierarchyFile, codes: Mapping[str, np.nd
 
 def _duplicates(table: pd.DataFrame, file: str, column: str) -> list[Fault]:
     twice = table.index[table[column].duplicated()]
-    return [_fault(file, "unit is listed twice", column, int(i) + 2, str(table[column][i]), "each unit once", "remove a row") for i in twice]
+    return [
+        _fault(file, "unit is listed twice", column, int(i) + 2, str(table[column][i]), "each unit once", "remove a row") for i in twice
+    ]
 
 
 def _two_parents(table: pd.DataFrame, spec: HierarchyFile, child: str, parent: str) -> list[Fault]:
@@ -90,6 +93,12 @@ def _two_parents(table: pd.DataFrame, spec: HierarchyFile, child: str, parent: s
 
 
 def _fault(
-    file: str, problem: str, column: str, row: int | None = None, value: str | None = None, expected: str | None = None, remedy: str | None = None
+    file: str,
+    problem: str,
+    column: str,
+    row: int | None = None,
+    value: str | None = None,
+    expected: str | None = None,
+    remedy: str | None = None,
 ) -> Fault:
     return Fault(file, problem, column, row, value, expected, remedy)

@@ -89,7 +89,9 @@ def read_extract(folder: Path, extract: Extract, hierarchy: Hierarchy, as_of: da
         raise ExtractError(faults)
     table = _kept(whole, extract)
     if table.empty:
-        raise ExtractError([Fault(extract.file, "extract has no rows", expected="at least one", remedy=f"check `where` of extract {extract.name!r}")])
+        raise ExtractError(
+            [Fault(extract.file, "extract has no rows", expected="at least one", remedy=f"check `where` of extract {extract.name!r}")]
+        )
     faults = row_faults(table, extract, list(hierarchy.codes[extract.level]))
     faults += duplicate_faults(table, extract) if extract.repeated == "fault" else []
     if faults:
@@ -163,7 +165,7 @@ def _provenance(path: Path, extract: Extract, whole: pd.DataFrame, rows: pd.Data
 
 def _dense(rows: pd.DataFrame, extract: Extract, hierarchy: Hierarchy, provenance: Provenance) -> Observations:
     time = rows["time"].to_numpy().astype("datetime64[D]")
-    coords = {extract.resolution: _every_period(time.min(), time.max(), extract.resolution)}
+    coords: dict[str, np.ndarray] = {extract.resolution: _every_period(time.min(), time.max(), extract.resolution)}
     coords[extract.level] = hierarchy.codes[extract.level]
     for dim in extract.dims:
         coords[dim] = np.array(extract.categories.get(dim) or sorted(rows[dim].unique()))

@@ -33,7 +33,9 @@ def read_table(path: Path) -> pd.DataFrame:
         _refuse_binary(path)
         return pd.read_csv(path, dtype="string", keep_default_na=False, engine="c")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise _unreadable(path, f"compressed file is cut short or damaged ({error})", "a whole gzip file", "copy or download it again") from error
+        raise _unreadable(
+            path, f"compressed file is cut short or damaged ({error})", "a whole gzip file", "copy or download it again"
+        ) from error
     except UnicodeDecodeError as error:
         raise _unreadable(path, f"is not UTF-8 text (byte {error.start})", "UTF-8", "save the extract as UTF-8") from error
     except pd.errors.EmptyDataError as error:

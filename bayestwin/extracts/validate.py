@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,9 @@ def missing_columns(table: pd.DataFrame, extract: Extract) -> list[Fault]:
     wanted += [*extract.dims.values(), *extract.where]
     have = list(map(str, table.columns))
     return [
-        Fault(extract.file, "column is missing", column, expected=f"one of {have}", remedy=f"correct extract {extract.name!r} in study.toml")
+        Fault(
+            extract.file, "column is missing", column, expected=f"one of {have}", remedy=f"correct extract {extract.name!r} in study.toml"
+        )
         for column in dict.fromkeys(wanted)
         if column not in have
     ]
@@ -54,7 +57,7 @@ def row_faults(table: pd.DataFrame, extract: Extract, units: Sequence[str]) -> l
         checks.setdefault(columns.report, []).append(_check(lambda s: dates(s, None).notna(), "report"))
         checks[columns.report].append(_check(_one_zone, "zone"))
     for dim, allowed in extract.categories.items():
-        checks.setdefault(extract.dims[dim], []).append(_check(lambda s, a=allowed: s.isin(list(a)), f"category:{dim}"))
+        checks.setdefault(extract.dims[dim], []).append(_check(_one_of(allowed), f"category:{dim}"))
     schema = pa.DataFrameSchema({name: pa.Column(nullable=True, checks=found) for name, found in checks.items()})
     try:
         schema.validate(table, lazy=True)
@@ -63,10 +66,14 @@ def row_faults(table: pd.DataFrame, extract: Extract, units: Sequence[str]) -> l
     return _event_after_report(table, extract)
 
 
-def _check(test: object, name: str) -> object:
+def _check(test: Callable[[pd.Series], pd.Series], name: str) -> Any:
     import pandera.pandas as pa
 
     return pa.Check(test, name=name, error=name, ignore_na=False)
+
+
+def _one_of(allowed: Sequence[str]) -> Callable[[pd.Series], pd.Series]:
+    return lambda text: text.isin(list(allowed))
 
 
 def _is_number(text: pd.Series) -> pd.Series:
@@ -87,7 +94,11 @@ def _one_zone(text: pd.Series) -> pd.Series:
 
 EXPECTED = {
     "unit": ("unit is in no hierarchy", "a code of the study's hierarchy", "add the unit to the hierarchy file or drop its rows"),
-    "date": ("date cannot be read", "a date as `event_format` says (ISO 8601 by default)", "correct the date or `event_format` in study.toml"),
+    "date": (
+        "date cannot be read",
+        "a date as `event_format` says (ISO 8601 by default)",
+        "correct the date or `event_format` in study.toml",
+    ),
     "zone": ("time zones are mixed", "a time zone on every row or on none", "write every date in one time zone"),
     "value": ("value cannot be used", "a number ≥ 0", "correct the value; a hidden cell needs a barrier that says how it was hidden"),
     "report": ("report date cannot be read", "an ISO 8601 date", "correct the date"),
@@ -102,8 +113,9 @@ def _described(cases: pd.DataFrame, extract: Extract) -> Iterator[Fault]:
             problem, expected = "count is negative or not a whole number", "a whole number ≥ 0"
         if str(check).startswith("category:"):
             expected = f"one of {list(extract.categories[str(check).split(':')[1]])}"
-        for row in rows.head(PER_CHECK).itertuples():
-            yield Fault(extract.file, problem, str(column), int(row.index_) + 2 if hasattr(row, "index_") else int(row[-1]) + 2, str(row.failure_case), expected, remedy)
+        shown = rows.head(PER_CHECK)
+        for position, value in zip(shown["index"].astype(int), shown["failure_case"], strict=True):
+            yield Fault(extract.file, problem, str(column), position + 2, str(value), expected, remedy)
         if len(rows) > PER_CHECK:
             yield Fault(extract.file, f"{problem}, in {len(rows) - PER_CHECK} further rows", str(column), expected=expected, remedy=remedy)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -142,13 +142,13 @@ def _first_scales(potential: Callable, z: dict) -> np.ndarray:
     def slope(index: int, size: float) -> float:
         return float(ravel_pytree(gradient(unravel(flat.at[index].add(size))))[0][index])
 
-    curvatures = [(slope(index, step) - slope(index, -step)) / (2.0 * step) for index in others]
+    curvatures = [(slope(index, step) - slope(index, -step)) / (2.0 * step) for index in map(int, others)]
     scales = np.ones(flat.shape[0])
     scales[others] = 1.0 / np.clip(curvatures, 1.0, 1e4)
     return scales
 
 
-def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sampling: Sampling) -> object:
+def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sampling: Sampling) -> Any:
     """One state a chain, started apart: effects by a standard draw in their own units, the rest by a twentieth."""
 
     def apart(key: jax.Array) -> dict:
@@ -165,7 +165,7 @@ def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sam
 
 
 def _chunk(kernel: NUTS, chains: int) -> Callable:
-    def draw(state: object, _: None) -> tuple:
+    def draw(state: Any, _: None) -> tuple:
         state = kernel.sample(state, (), {})
         stats = {
             "diverging": state.diverging,
@@ -177,7 +177,7 @@ def _chunk(kernel: NUTS, chains: int) -> Callable:
         }
         return state, (state.z, stats)
 
-    def chunk(state: object) -> tuple:
+    def chunk(state: Any) -> tuple:
         return jax.lax.scan(draw, state, None, length=CHUNK)
 
     parallel = jax.local_device_count() >= chains

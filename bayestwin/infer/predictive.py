@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +79,7 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
     """
     names = sites(model)
     latent = {name: jnp.asarray(draws[name]) for name in names.latent}
-    laws: dict[str, type] = {}
+    laws: dict[str, Any] = {}
 
     def one(values: dict) -> dict:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
@@ -101,5 +102,5 @@ def prior_draws(model: Callable[[], None], key: jax.Array, size: int) -> dict[st
     return _numpy(jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=BATCH))(jax.random.split(key, size)))
 
 
-def _numpy(tree: object) -> object:
+def _numpy(tree: Any) -> Any:
     return jax.tree.map(np.asarray, tree)

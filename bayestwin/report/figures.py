@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib import dates
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 matplotlib.rcParams.update(
@@ -75,7 +76,8 @@ def fans(tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]], unit: str, scale:
         tables: (fitted, forecast) rows of one quantity by panel title.
         unit: label of the vertical axis.
         scale: divisor of the values.
-        alt, caption: words for the figure.
+        alt: what the figure shows, for those who cannot see it.
+        caption: what a reader should take from it.
     """
     columns = min(len(tables), 2)
     rows = -(-len(tables) // columns)
@@ -95,7 +97,7 @@ def fans(tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]], unit: str, scale:
     return picture(figure, alt, caption)
 
 
-def _fan(ax: object, table: pd.DataFrame, colour: str, scale: float) -> None:
+def _fan(ax: Axes, table: pd.DataFrame, colour: str, scale: float) -> None:
     table = table.sort_values("period_start")
     for low, high, alpha in BANDS:
         ax.fill_between(table["period_start"], table[low] / scale, table[high] / scale, color=colour, alpha=alpha, linewidth=0)
@@ -114,12 +116,22 @@ def variance_shares(shares: pd.DataFrame) -> Picture:
     for ax, quantity in zip(axes, quantities, strict=True):
         rows = shares[shares["quantity"] == quantity]
         ax.bar(rows["week"], 100 * rows["epistemic"], color=ORANGE, label="epistemic: what is not known")
-        ax.bar(rows["week"], 100 * (1 - rows["epistemic"]), bottom=100 * rows["epistemic"], color="#bcd7ea", hatch="///", edgecolor="white", label="aleatoric: chance")
+        ax.bar(
+            rows["week"],
+            100 * (1 - rows["epistemic"]),
+            bottom=100 * rows["epistemic"],
+            color="#bcd7ea",
+            hatch="///",
+            edgecolor="white",
+            label="aleatoric: chance",
+        )
         ax.set_title(words(quantity))
         ax.set_xlabel("week ahead")
     axes[0].set_ylabel("% of variance")
     axes[0].legend(loc="lower left", fontsize=7.5, framealpha=0.9)
-    spoken = "; ".join(f"{words(q)}: {100 * shares.query('quantity == @q')['epistemic'].mean():.0f} % epistemic on average" for q in quantities)
+    spoken = "; ".join(
+        f"{words(q)}: {100 * shares.query('quantity == @q')['epistemic'].mean():.0f} % epistemic on average" for q in quantities
+    )
     caption = "Share of an area's forecast variance, averaged over areas. Epistemic width could be narrowed by more or better data; aleatoric width could not."
     return picture(figure, f"Stacked bars of variance shares by week ahead. {spoken}.", caption)
 
@@ -140,17 +152,29 @@ def contraction(table: pd.DataFrame) -> Picture:
     ax.set_xlim(0, 1)
     ax.set_xlabel("contraction: 0 = the data say nothing, 1 = the prior is forgotten")
     few = ", ".join(table.loc[table["contraction"] < 0.2, "parameter"])
-    return picture(figure, f"Bars of contraction by parameter. Below 0.2: {few or 'none'}.", "How much narrower the posterior is than the prior. Orange bars keep most of their prior width.")
+    return picture(
+        figure,
+        f"Bars of contraction by parameter. Below 0.2: {few or 'none'}.",
+        "How much narrower the posterior is than the prior. Orange bars keep most of their prior width.",
+    )
 
 
 def ranks(posterior: xr.Dataset, names: list[str]) -> Picture:
     """Rank plots by chain (ArviZ) of chosen scalar parameters."""
     import arviz_plots
 
-    plots = arviz_plots.plot_rank(xr.DataTree.from_dict({"posterior": posterior[names]}), backend="matplotlib", figure_kwargs={"figsize": (9.2, 1.7 * -(-len(names) // 4) + 0.4)})
+    plots = arviz_plots.plot_rank(
+        xr.DataTree.from_dict({"posterior": posterior[names]}),
+        backend="matplotlib",
+        figure_kwargs={"figsize": (9.2, 1.7 * -(-len(names) // 4) + 0.4)},
+    )
     figure = plots.viz["figure"].item()
     figure.set_layout_engine("constrained")
-    return picture(figure, f"Rank plots of {', '.join(names)} by chain.", "Ranks of each chain's draws among all draws. Chains that agree stay inside the envelope.")
+    return picture(
+        figure,
+        f"Rank plots of {', '.join(names)} by chain.",
+        "Ranks of each chain's draws among all draws. Chains that agree stay inside the envelope.",
+    )
 
 
 def pit(values: np.ndarray, name: str) -> Picture:
@@ -169,7 +193,11 @@ def pit(values: np.ndarray, name: str) -> Picture:
     ax.set_xlabel(f"PIT of {name}")
     ax.set_ylabel("cells")
     ends = (counts[0] + counts[-1]) / len(values)
-    return picture(figure, f"Histogram of {len(values)} PIT values of {name}; {100 * ends:.0f} % lie in the two outer bins of twenty.", "Where each published count lies in its predictive distribution. Flat inside the grey band is what a calibrated fit looks like; a hump means wide, a cup means narrow intervals.")
+    return picture(
+        figure,
+        f"Histogram of {len(values)} PIT values of {name}; {100 * ends:.0f} % lie in the two outer bins of twenty.",
+        "Where each published count lies in its predictive distribution. Flat inside the grey band is what a calibrated fit looks like; a hump means wide, a cup means narrow intervals.",
+    )
 
 
 def coverage_check(inside: np.ndarray, labels: list[str], what: str, cells: int) -> Picture:
@@ -191,4 +219,8 @@ def coverage_check(inside: np.ndarray, labels: list[str], what: str, cells: int)
     ax.set_ylim(0, 100)
     least = labels[int(np.argmin(inside))]
     alt = f"Share of cells of {what} inside their 95 % predictive interval: from {100 * inside.min():.0f} % ({least}) to {100 * inside.max():.0f} %."
-    return picture(figure, alt, f"{what.capitalize()}: share of {cells:,} published counts inside their 95 % predictive intervals, by category; the dashed line is 95 %.")
+    return picture(
+        figure,
+        alt,
+        f"{what.capitalize()}: share of {cells:,} published counts inside their 95 % predictive intervals, by category; the dashed line is 95 %.",
+    )

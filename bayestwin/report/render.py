@@ -33,7 +33,11 @@ def render_report(run: Run, truth: xr.Dataset | None = None) -> str:
         HTML without any reference to the network; everything that comes from extracts is escaped.
     """
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters |= {"day": _day, "number": _number, "svg": _svg, "words": figures.words}
     return environment.get_template("report.html.jinja").render(_content(run, truth))
@@ -73,7 +77,11 @@ def _truth(run: Run, truth: xr.Dataset) -> dict[str, Any]:
 
 def _ranked(run: Run) -> list[str]:
     """Scalar parameters to show by rank: those that the verdict found worst, then others."""
-    scalars = [row["parameter"] for row in tables.contraction(run.posterior, run.tree["prior"].to_dataset()).to_dict("records") if "[" not in row["parameter"]]
+    scalars = [
+        row["parameter"]
+        for row in tables.contraction(run.posterior, run.tree["prior"].to_dataset()).to_dict("records")
+        if "[" not in row["parameter"]
+    ]
     worst = [row["name"] for row in run.verdict["worst"] if row["name"] in scalars]
     return list(dict.fromkeys(worst + scalars))[:RANKED]
 
@@ -89,7 +97,13 @@ def _fans(run: Run) -> list[figures.Picture]:
 
 
 def _fan(quantity: str, fitted: pd.DataFrame, ahead: pd.DataFrame, places: list[tuple[str, str]], weeks: int) -> figures.Picture:
-    panels = {("All regions" if level == "national" else f"Region {code}"): tuple(_rows(t, level, code, quantity) for t in (fitted, ahead)) for level, code in places}
+    panels = {
+        ("All regions" if level == "national" else f"Region {code}"): (
+            _rows(fitted, level, code, quantity),
+            _rows(ahead, level, code, quantity),
+        )
+        for level, code in places
+    }
     total, what = panels["All regions"][1].sort_values("period_start").iloc[-1], figures.words(quantity)
     scale, unit = (1e6, f"million {what} a week") if total["mean"] >= 1e6 else (1e3, f"thousand {what} a week")
     alt = (
@@ -97,7 +111,9 @@ def _fan(quantity: str, fitted: pd.DataFrame, ahead: pd.DataFrame, places: list[
         f"{_number(total['mean'])} (95 % {_number(total['q0.025'])} to {_number(total['q0.975'])})."
     )
     dots = "; dots: published counts" if quantity == "appointments" else "; no hours are published, so there are no dots"
-    return figures.fans(panels, unit, scale, alt, f"{what.capitalize()} a week. Grey: observed weeks, blue: forecast, with 50, 80 and 95 % intervals{dots}.")
+    return figures.fans(
+        panels, unit, scale, alt, f"{what.capitalize()} a week. Grey: observed weeks, blue: forecast, with 50, 80 and 95 % intervals{dots}."
+    )
 
 
 def _rows(table: pd.DataFrame, level: str, unit: str, quantity: str) -> pd.DataFrame:
@@ -106,7 +122,9 @@ def _rows(table: pd.DataFrame, level: str, unit: str, quantity: str) -> pd.DataF
 
 def _checks(tree: xr.DataTree) -> list[figures.Picture]:
     seen = tree["constant_data"]["appointments_seen"].to_numpy().astype(bool)
-    replicated = tree["posterior_predictive"]["appointments"].stack(sample=("chain", "draw")).transpose("sample", "period", "area").to_numpy()
+    replicated = (
+        tree["posterior_predictive"]["appointments"].stack(sample=("chain", "draw")).transpose("sample", "period", "area").to_numpy()
+    )
     values = tables.randomised_pit(tree["observed_data"]["appointments"].to_numpy(), replicated, seen)
     made = [figures.pit(values, "appointments")]
     for stream, dim, what in (("durations", "band", "duration bands"), ("staff_mix", "cell", "staff and mode")):

@@ -48,7 +48,7 @@ def variance_shares(forecast: pd.DataFrame) -> pd.DataFrame:
     rows = forecast[forecast["quantity"].isin(QUANTITIES)].copy()
     rows["epistemic"] = rows["var_epistemic"] / (rows["var_epistemic"] + rows["var_aleatoric"])
     rows["week"] = rows["period_start"].rank(method="dense").astype(int)
-    return rows.groupby(["quantity", "week"], sort=False, as_index=False)["epistemic"].mean()
+    return rows.groupby(["quantity", "week"], sort=False)[["epistemic"]].mean().reset_index()
 
 
 def against_truth(posterior: xr.Dataset, truth: xr.Dataset) -> pd.DataFrame:
@@ -71,7 +71,11 @@ def against_truth(posterior: xr.Dataset, truth: xr.Dataset) -> pd.DataFrame:
 
 def coverage_by_site(table: pd.DataFrame) -> pd.DataFrame:
     """Elements and share inside their 95 % interval by site; scalars stand as they are."""
-    return table.groupby("site", sort=False).agg(elements=("inside", "size"), inside=("inside", "mean"), truth=("truth", "mean"), mean=("mean", "mean")).reset_index()
+    return (
+        table.groupby("site", sort=False)
+        .agg(elements=("inside", "size"), inside=("inside", "mean"), truth=("truth", "mean"), mean=("mean", "mean"))
+        .reset_index()
+    )
 
 
 def forecast_against_truth(forecast: pd.DataFrame, truth: xr.Dataset) -> pd.DataFrame:
@@ -89,7 +93,9 @@ def forecast_against_truth(forecast: pd.DataFrame, truth: xr.Dataset) -> pd.Data
         future.columns = ["period_start", "unit", "truth"]
         both = forecast[forecast["quantity"] == quantity].merge(future, on=["unit", "period_start"])
         if len(both):
-            inside = [float(both["truth"].between(both[low], both[high]).mean()) for low, high in (("q0.25", "q0.75"), ("q0.025", "q0.975"))]
+            inside = [
+                float(both["truth"].between(both[low], both[high]).mean()) for low, high in (("q0.25", "q0.75"), ("q0.025", "q0.975"))
+            ]
             rows.append((quantity, len(both), *inside))
     return pd.DataFrame(rows, columns=["quantity", "cells", "inside_50", "inside_95"])
 
@@ -137,7 +143,7 @@ def busiest(forecast: pd.DataFrame, names: pd.Series, count: int = 10) -> pd.Dat
     return top.assign(name=top["unit"].map(names))[["unit", "name", "mean", "q0.025", "q0.975"]]
 
 
-def headline(groups: pd.DataFrame) -> list[dict[str, Any]]:
+def headline(groups: pd.DataFrame) -> list[dict[Any, Any]]:
     """National totals of the first and last forecast week."""
     whole = groups[(groups["level"] == "national") & groups["quantity"].isin(QUANTITIES)]
     ends = whole[whole["period_start"].isin([whole["period_start"].min(), whole["period_start"].max()])]

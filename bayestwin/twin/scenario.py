@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -73,7 +73,7 @@ class Scenario(BaseModel):
         """
         product = np.ones((len(weeks), len(areas)))
         for change in self.change:
-            if change.kind == kind:
+            if change.kind == kind and isinstance(change, _Factor):
                 product[np.ix_(_within(weeks, change), _chosen(areas, change))] *= change.factor
         return product
 
@@ -112,13 +112,13 @@ def read_scenario(path: str | Path, areas: Sequence[str]) -> Scenario:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError([Fault(str(path), f"is not TOML: {error}", remedy="mend the syntax")]) from error
     except ValidationError as error:
-        raise ScenarioError([_fault(path, detail) for detail in error.errors()]) from error
+        raise ScenarioError([_fault(path, dict(detail)) for detail in error.errors()]) from error
     unknown = [a for change in scenario.change for a in getattr(change, "areas", ()) if a not in set(areas)]
     if unknown:
         raise ScenarioError([Fault(str(path), "unknown area", "areas", value=a, expected="an area of the study") for a in unknown])
     return scenario
 
 
-def _fault(path: Path, detail: dict) -> Fault:
+def _fault(path: Path, detail: Mapping[str, Any]) -> Fault:
     where = ".".join(str(part) for part in detail["loc"])
     return Fault(str(path), detail["msg"], where, value=str(detail.get("input"))[:80], remedy="see the scenario page of the docs")

@@ -160,7 +160,7 @@ def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generat
         trend = (basis.T @ draw["board_coefficient"])[None]
     rate = np.exp(draw["area_level"] + trend[..., data.area_board])
     mean = span.patients * span.demand * rate
-    concentration = np.exp(draw["log_concentration"])
+    concentration = np.exp(draw["log_concentration"] - draw["holiday_dispersion"] * span.calendar.unsettled[:, None])
     return rng.poisson(rng.gamma(concentration, mean / concentration, (inner, *mean.shape[1:]))).astype(float)
 
 
@@ -225,4 +225,3 @@ def gp_minutes_share(cells: np.ndarray, remote: float, other: float, slope: floa
     gp_mean, rest_mean = gp / (gp_face + gp_remote), rest / (other_face + other_remote)
     gp_total = gp + unknown_gp * gp_mean
     return gp_total / (gp_total + rest + (unknown - unknown_gp) * rest_mean)
-

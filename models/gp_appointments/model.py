@@ -135,15 +135,20 @@ def board_trends(data: Workload, priors: Priors, by_week: Float[Array, " week"])
     return basis.T @ board
 
 
-def count_concentration(data: Workload, priors: Priors) -> Array:
-    """NB2 concentration by area; on the daily grid closed days have one of their own."""
+def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period area"]:
+    """NB2 concentration by period and area: lower around holidays, whose dates and habits differ from place to place.
+
+    On the daily grid closed days have a concentration of their own.
+    """
     level = numpyro.sample("concentration_level", priors["concentration_level"])
     spread = numpyro.sample("concentration_sd", priors["concentration_sd"])
-    by_area = jnp.exp(numpyro.sample("log_concentration", dist.Normal(jnp.repeat(level, len(data.area)), spread)))
+    by_area = numpyro.sample("log_concentration", dist.Normal(jnp.repeat(level, len(data.area)), spread))
+    lost = numpyro.sample("holiday_dispersion", priors["holiday_dispersion"])
+    concentration = jnp.exp(by_area - lost * data.calendar.unsettled[:, None])
     if data.grid == "week":
-        return by_area
+        return concentration
     closed = numpyro.sample("closed_concentration", priors["closed_concentration"])
-    return jnp.where(data.calendar.kind[:, None] < 5, by_area, closed)
+    return jnp.where(data.calendar.kind[:, None] < 5, concentration, closed)
 
 
 def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> None:

@@ -54,7 +54,11 @@ def _demand(data: Workload) -> Part:
     basis, eigenvalues = cosine_basis(len(rates))
     board_level = group_mean(level, weight.mean(0), data.area_board, boards)
     region_level = group_mean(board_level, np.ones(boards), data.board_region, len(data.region))
-    sd = {"area": _sd(level - board_level[data.area_board]), "board": _sd(board_level - region_level[data.board_region]), "region": _sd(region_level)}
+    sd = {
+        "area": _sd(level - board_level[data.area_board]),
+        "board": _sd(board_level - region_level[data.board_region]),
+        "region": _sd(region_level),
+    }
     area_info = per_area * len(rates)
     board_info = group_information(area_info, data.area_board, boards, sd["area"])
     region_info = group_information(board_info, data.board_region, len(data.region), sd["board"])
@@ -86,7 +90,13 @@ def _demand(data: Workload) -> Part:
         "log_concentration": weight.sum(0) / 2.0,
     }
     start = {f"sd_{name}": value for name, value in sd.items()}
-    start |= {"walk_board": deviation / 10, "shock_board": deviation, "walk_national": 0.005, "shock_national": 0.01, "day_concentration": 3000.0}
+    start |= {
+        "walk_board": deviation / 10,
+        "shock_board": deviation,
+        "walk_national": 0.005,
+        "shock_national": 0.01,
+        "day_concentration": 3000.0,
+    }
     return values, information, start | {"concentration_level": float(agreement.mean()), "concentration_sd": 0.4}
 
 

@@ -25,7 +25,13 @@ FIRST_DAY = np.datetime64("2023-10-02")
 EDGES = (0.5, 5.5, 10.5, 15.5, 20.5, 30.5, 60.5)
 BANDS = ("1-5 Minutes", "6-10 Minutes", "11-15 Minutes", "16-20 Minutes", "21-30 Minutes", "31-60 Minutes")
 UNKNOWN = "Unknown / Data Quality"
-PUBLISHED_CELLS = (("GP", "Face-to-Face"), ("GP", "Telephone"), ("Other Practice staff", "Face-to-Face"), ("Other Practice staff", "Telephone"), ("Unknown", "Unknown"))
+PUBLISHED_CELLS = (
+    ("GP", "Face-to-Face"),
+    ("GP", "Telephone"),
+    ("Other Practice staff", "Face-to-Face"),
+    ("Other Practice staff", "Telephone"),
+    ("Unknown", "Unknown"),
+)
 GZIP = {"method": "gzip", "mtime": 0}  # the same bytes for the same draw
 
 
@@ -99,7 +105,13 @@ def publish(
     counts = predict(partial(model, data, built), drawn, rng)["appointments"][0].astype(int)
     by_day = _days(counts, drawn, data.calendar, rng)
     totals = _monthly(by_day, data)
-    known = replace(data, appointments=counts, days=fold_weeks(by_day.sum(1), data.calendar), durations=_all_in_last(counts, len(data.bands)), staff=_all_in_last(totals, len(CELLS)))
+    known = replace(
+        data,
+        appointments=counts,
+        days=fold_weeks(by_day.sum(1), data.calendar),
+        durations=_all_in_last(counts, len(data.bands)),
+        staff=_all_in_last(totals, len(CELLS)),
+    )
     shares = predict(partial(model, known, built), drawn, rng)
     full = replace(known, durations=shares["durations"][0].astype(int), staff=shares["staff_mix"][0].astype(int))
     (folder / "extracts").mkdir()
@@ -136,7 +148,11 @@ def _monthly(by_day: np.ndarray, data: Workload) -> np.ndarray:
 
 
 def _tables(data: Workload, by_day: np.ndarray, rng: np.random.Generator) -> dict[str, pd.DataFrame]:
-    place = {"sub_icb_location_code": data.area, "icb_ons_code": data.board[data.area_board], "region_ons_code": data.region[data.area_region]}
+    place = {
+        "sub_icb_location_code": data.area,
+        "icb_ons_code": data.board[data.area_board],
+        "region_ons_code": data.region[data.area_region],
+    }
     return {
         "geography.csv": pd.DataFrame({**place, "sub_icb_location_name": data.area_name}),
         "actual_duration.csv.gz": _durations(data, by_day, place, rng),
@@ -159,7 +175,9 @@ def _durations(data: Workload, by_day: np.ndarray, place: Mapping[str, np.ndarra
     day, area, band = np.nonzero(dealt)
     dates = np.array([d.item().strftime("%d-%b-%y") for d in data.calendar.days])
     columns = {name: codes[area] for name, codes in place.items()}
-    return pd.DataFrame({**columns, "appointment_date": dates[day], "actual_duration": data.bands[band], "count_of_appointments": dealt[day, area, band]})
+    return pd.DataFrame(
+        {**columns, "appointment_date": dates[day], "actual_duration": data.bands[band], "count_of_appointments": dealt[day, area, band]}
+    )
 
 
 def _staff(data: Workload) -> pd.DataFrame:
@@ -192,7 +210,9 @@ def _coverage(data: Workload, place: Mapping[str, np.ndarray], rng: np.random.Ge
 def _workforce(data: Workload) -> pd.DataFrame:
     fte = data.patients[0] * np.exp(-8.7 + 0.3 * data.workforce)
     census = str(data.months[0].astype("datetime64[M]"))
-    return pd.DataFrame({"census": census, "sub_icb_location_code": data.area, "staff_group": "Other Direct Patient Care staff", "fte": fte.round(3)})
+    return pd.DataFrame(
+        {"census": census, "sub_icb_location_code": data.area, "staff_group": "Other Direct Patient Care staff", "fte": fte.round(3)}
+    )
 
 
 def _study(data: Workload) -> str:
@@ -204,7 +224,7 @@ def _study(data: Workload) -> str:
         "# Drawn by `bayestwin simulate` from the model's prior; the truth is in truth.nc.\n\n"
     )
     last = data.calendar.days[-1]
-    body = re.sub(r'^name = .*$', 'name = "virtual_practices"', body, count=1, flags=re.M)
+    body = re.sub(r"^name = .*$", 'name = "virtual_practices"', body, count=1, flags=re.M)
     body = re.sub(r"^as_of = \S+", f"as_of = {last}", body, count=1, flags=re.M)
     body = body.replace("in each sub-ICB over", "in each area over").replace("Integrated care board workforce", "Workforce")
     return head + body.replace("\n[calendar]", 'truth = "truth.nc"\n\n[calendar]', 1)

@@ -13,6 +13,7 @@ import numpy as np
 
 from bayestwin.barriers import Band, Unknown
 from bayestwin.components.calendar import (
+    DayKind,
     after_closure,
     around_christmas,
     day_kinds,
@@ -45,6 +46,7 @@ class Calendar:
         days: datetime64[D], shape (day,).
         kind: `DayKind` of each day.
         special: how far each of `SPECIAL_DAYS` applies to each day, 0 to 1, (day, special).
+        unsettled: share of each period's working days (Monday to Friday) that are holidays of some kind, (period,).
         period: index of each day's period.
         week: index of each day's ISO week.
         periods: start of each period (a Monday, or the day itself).
@@ -55,6 +57,7 @@ class Calendar:
     days: np.ndarray
     kind: np.ndarray
     special: np.ndarray
+    unsettled: np.ndarray
     period: np.ndarray
     week: np.ndarray
     periods: np.ndarray
@@ -88,12 +91,20 @@ def calendar(days: np.ndarray, grid: str, place: StudyCalendar, opened: np.ndarr
         days=days,
         kind=kind,
         special=np.stack(special, axis=1) * (kind < 5)[:, None],
+        unsettled=_unsettled(kind, np.maximum(special[1], special[3]), period, len(periods)),
         period=period,
         week=week,
         periods=periods,
         weeks=weeks,
         period_week=week[first],
     )
+
+
+def _unsettled(kind: np.ndarray, away: np.ndarray, period: np.ndarray, count: int) -> np.ndarray:
+    """Share of a period's Mondays to Fridays that are public, Christmas or school holidays."""
+    weekday = (kind < DayKind.SATURDAY) | (kind == DayKind.HOLIDAY)
+    holiday = np.where(kind == DayKind.HOLIDAY, 1.0, away) * weekday
+    return np.bincount(period, holiday, count) / np.maximum(np.bincount(period, weekday, count), 1)
 
 
 @dataclass(frozen=True)

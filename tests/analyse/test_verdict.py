@@ -12,7 +12,9 @@ def tree(shift: float = 0.0, divergences: int = 0, draws: int = 1000) -> xr.Data
     bad = rng.standard_normal((4, draws)) + shift * np.arange(4)[:, None]
     diverging = np.zeros((4, draws), bool)
     diverging[0, :divergences] = True
-    posterior = xr.Dataset({"good": ((*dims, "area"), good), "bad": (dims, bad), "fixed": (dims, np.ones((4, draws)))}, coords={"area": ["x", "y", "z"]})
+    posterior = xr.Dataset(
+        {"good": ((*dims, "area"), good), "bad": (dims, bad), "fixed": (dims, np.ones((4, draws)))}, coords={"area": ["x", "y", "z"]}
+    )
     posterior.attrs["deterministic"] = ["fixed"]
     stats = xr.Dataset({"energy": (dims, rng.standard_normal((4, draws))), "diverging": (dims, diverging)})
     return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": stats})

@@ -1,3 +1,5 @@
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ EDGES = st.lists(st.floats(0.1, 200.0), min_size=2, max_size=9, unique=True).map
 
 
 def bands(edges: list[float]) -> Band:
-    return Band(unit="minutes", bands=[{"label": f"b{i}", "low": a, "high": b} for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False))])
+    return Band(unit="minutes", bands=[{"label": f"b{i}", "low": a, "high": b} for i, (a, b) in enumerate(itertools.pairwise(edges))])
 
 
 @settings(max_examples=30, deadline=None)

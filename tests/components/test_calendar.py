@@ -2,7 +2,16 @@ from datetime import date
 
 import numpy as np
 
-from bayestwin.components.calendar import DayKind, after_closure, around_christmas, day_kinds, holiday_eve, monday, public_holidays, school_closure
+from bayestwin.components.calendar import (
+    DayKind,
+    after_closure,
+    around_christmas,
+    day_kinds,
+    holiday_eve,
+    monday,
+    public_holidays,
+    school_closure,
+)
 
 
 def days(first: str, last: str) -> np.ndarray:

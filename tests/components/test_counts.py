@@ -19,7 +19,9 @@ def test_log_gamma_and_its_derivative() -> None:
 def test_negative_binomial_is_scipys_and_has_mass_one(mean: float, concentration: float) -> None:
     counts = np.arange(0, 400)
     found = NegativeBinomial(mean, concentration).log_prob(jnp.asarray(counts))
-    np.testing.assert_allclose(found, scipy.stats.nbinom(concentration, concentration / (concentration + mean)).logpmf(counts), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        found, scipy.stats.nbinom(concentration, concentration / (concentration + mean)).logpmf(counts), rtol=1e-9, atol=1e-9
+    )
     if mean < 100:
         assert float(jnp.exp(found).sum()) == pytest.approx(1.0, abs=1e-6)
 

@@ -102,7 +102,9 @@ def test_empty_file(tiny_study: Path) -> None:
 def with_reports(folder: Path, reports: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
     file = folder / "study.toml"
     text = file.read_text(encoding="utf-8")
-    text = text.replace('value = "patients_registered_at_included_practices" }', 'value = "patients_registered_at_included_practices", report = "known" }')
+    text = text.replace(
+        'value = "patients_registered_at_included_practices" }', 'value = "patients_registered_at_included_practices", report = "known" }'
+    )
     file.write_text(text, encoding="utf-8")
     return altered(folder, reports, "extracts/practice_coverage.csv.gz")
 
@@ -125,7 +127,9 @@ def test_time_zones_mixed(tiny_study: Path) -> None:
 
 
 def test_same_key_twice_with_the_same_report(tiny_study: Path) -> None:
-    with_reports(tiny_study, lambda t: pd.concat([t, t.iloc[[0]].assign(patients_registered_at_included_practices="1")]).assign(known="2022-01-20"))
+    with_reports(
+        tiny_study, lambda t: pd.concat([t, t.iloc[[0]].assign(patients_registered_at_included_practices="1")]).assign(known="2022-01-20")
+    )
     with pytest.raises(ExtractError, match="key is duplicated"):
         bt.check_study(bt.read_study(tiny_study))
 
