@@ -37,7 +37,7 @@ OBSERVED: dict[str, tuple[str, ...]] = {
 }
 
 EQUATIONS = (
-    Equation("counts", "N[p,a] ~ NB2(mean μ[p,a], concentration φ[a] exp(−η h[p]))", "attended appointments of an area in a period; h is the share of its working days that are holidays"),
+    Equation("counts", "N[p,a] ~ NB2(mean μ[p,a], concentration φ[a] exp(−η h[p]))", "attended appointments of an area in a period; h says how far holidays set places apart in it"),
     Equation("rate", "log μ[p,a] = log patients[p,a] + level[a] + trend[w(p),b(a)] + log x[p] − log x[w(p)]", "list size, place, week and calendar; b(a) is the board of an area, w(p) the week of a period"),
     Equation("places", "level[a] ~ N(level[b] + γ z[a], σ_area²),  level[b] ~ N(level[r], σ_board²),  level[r] ~ N(level, σ_region²)", "areas in boards in regions; z is network staff per patient, standardised"),
     Equation("calendar", "x[p] = Σ_days exp(kind of day + after closure + Christmas + eve + school holidays)", "working-day equivalents of a period; public holidays are known for the forecast too"),

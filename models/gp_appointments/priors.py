@@ -28,7 +28,7 @@ PRIORS = PriorTable(
         Prior("shock_board", "HalfNormal", (0.03,), "log rate", "[E] as nationally", "shock of a single week in one board"),
         Prior("concentration_level", "Normal", (log(400.0), 1.5), "log concentration", "[E] weekly totals of an area vary by about 5 % beyond Poisson", "typical NB2 concentration of an area's count"),
         Prior("concentration_sd", "HalfNormal", (0.7,), "log concentration", "[E]", "spread of the concentration over areas"),
-        Prior("holiday_dispersion", "Normal", (1.0, 1.0), "log concentration", "[E] term dates and holiday habits differ from place to place", "concentration lost in a week of holidays"),
+        Prior("holiday_dispersion", "Normal", (1.0, 1.0), "log concentration", "[E] term dates and holiday habits differ from place to place", "concentration lost in a week in which holidays set places apart"),
         Prior("closed_concentration", "LogNormal", (log(2.0), 1.0), "concentration", "[E] services open on closed days differ widely", "NB2 concentration of a weekend or holiday (daily grid only)"),
         Prior("minutes_level", "Normal", (log(9.2), 0.3), "log minutes", "UK face-to-face mean 9.2-10.9, telephone 5.3 (Stevens 2017; Gopfert 2020); log median near 9 across staff", "mean log duration, national"),
         Prior("sd_minutes", "HalfNormal", (0.10,), "log minutes", "[E]", "spread of areas' mean log duration"),

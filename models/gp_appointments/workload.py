@@ -46,7 +46,7 @@ class Calendar:
         days: datetime64[D], shape (day,).
         kind: `DayKind` of each day.
         special: how far each of `SPECIAL_DAYS` applies to each day, 0 to 1, (day, special).
-        unsettled: share of each period's working days (Monday to Friday) that are holidays of some kind, (period,).
+        unsettled: how far holidays set places apart in each period, 0 to 1, (period,).
         period: index of each day's period.
         week: index of each day's ISO week.
         periods: start of each period (a Monday, or the day itself).
@@ -91,7 +91,7 @@ def calendar(days: np.ndarray, grid: str, place: StudyCalendar, opened: np.ndarr
         days=days,
         kind=kind,
         special=np.stack(special, axis=1) * (kind < 5)[:, None],
-        unsettled=_unsettled(kind, np.maximum(special[1], special[3]), period, len(periods)),
+        unsettled=_unsettled(kind, special[1], special[3], period, len(periods)),
         period=period,
         week=week,
         periods=periods,
@@ -100,11 +100,15 @@ def calendar(days: np.ndarray, grid: str, place: StudyCalendar, opened: np.ndarr
     )
 
 
-def _unsettled(kind: np.ndarray, away: np.ndarray, period: np.ndarray, count: int) -> np.ndarray:
-    """Share of a period's Mondays to Fridays that are public, Christmas or school holidays."""
+def _unsettled(kind: np.ndarray, christmas: np.ndarray, school: np.ndarray, period: np.ndarray, count: int) -> np.ndarray:
+    """How far places differ in a period, 0 to 1, mean over its Mondays to Fridays.
+
+    Public holidays and Christmas are kept differently from place to place; a school holiday sets places apart while a
+    share s of them has it and the others not, by the variance s (1 - s), largest at one half.
+    """
     weekday = (kind < DayKind.SATURDAY) | (kind == DayKind.HOLIDAY)
-    holiday = np.where(kind == DayKind.HOLIDAY, 1.0, away) * weekday
-    return np.bincount(period, holiday, count) / np.maximum(np.bincount(period, weekday, count), 1)
+    apart = np.maximum(np.where(kind == DayKind.HOLIDAY, 1.0, christmas), 4.0 * school * (1.0 - school)) * weekday
+    return np.bincount(period, apart, count) / np.maximum(np.bincount(period, weekday, count), 1)
 
 
 @dataclass(frozen=True)
