@@ -76,10 +76,9 @@ def demo(
     """Calibrate a study end to end and write its report: the bundled one, or the real NHS one."""
     with _errors():
         from bayestwin.demo import demo_study
-        from bayestwin.infer.settings import Sampling
 
-        study, folder = demo_study(source, out)
-        run = _calibrated(study, Sampling(seed=seed), folder)
+        study, sampling, folder = demo_study(source, out, seed)
+        run = _calibrated(study, sampling, folder)
     _finish(run, as_json)
 
 

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bayestwin.infer.settings import Sampling
 from bayestwin.library import library_folder
 from bayestwin.sources import init_study
 from bayestwin.study import Study, read_study
 
 BUNDLED = "virtual_practices"
+BUNDLED_DRAWS, DRAWS = 600, 1000  # a chain; the small study passes its verdict with fewer
 
 
-def demo_study(source: Path | None, out: Path | None) -> tuple[Study, Path]:
-    """The study to run and the folder to write.
+def demo_study(source: Path | None, out: Path | None, seed: int) -> tuple[Study, Sampling, Path]:
+    """The study to run, how, and the folder to write.
 
     Args:
         source: folder with the published NHS files; the bundled study if None.
         out: run folder, or None for `reports/<study>/demo`.
+        seed: seed of the run.
 
     Returns:
-        The study and its run folder; a study made from `source` lies beside the run, to be looked at and edited.
+        The study, its sampling and its run folder; a study made from `source` lies beside the run, to be looked at and edited.
     """
     if source is None:
-        return read_study(library_folder("data") / BUNDLED), out or Path("reports") / BUNDLED / "demo"
+        return (
+            read_study(library_folder("data") / BUNDLED),
+            Sampling(draws=BUNDLED_DRAWS, seed=seed),
+            out or Path("reports") / BUNDLED / "demo",
+        )
     folder = out or Path("reports") / "nhs_gp" / "demo"
     place = folder.with_name(f"{folder.name}-study")
-    return (read_study(place) if place.is_dir() else init_study(place, "nhs_gp", source)), folder
+    study = read_study(place) if place.is_dir() else init_study(place, "nhs_gp", source)
+    return study, Sampling(draws=DRAWS, seed=seed), folder
