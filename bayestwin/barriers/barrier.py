@@ -4,6 +4,7 @@ A barrier is one mechanism between the system and the analyst. It is stated in `
 frozen pydantic model; it knows its ignorability and the sentence that a report says about it.
 """
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
@@ -17,17 +18,17 @@ class Ignorability(StrEnum):
     UNKNOWN_SELECTION = "unknown-selection"
 
 
-class AbstractBarrier(BaseModel):
+class AbstractBarrier(BaseModel, ABC):
     """One mechanism between the system and the analyst; concrete barriers add `kind` and fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @property
+    @abstractmethod
     def label(self) -> Ignorability:
         """Whether the mechanism is fixed by the calendar, a published rule, or unknown selection."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def sentence(self) -> str:
         """What a report says about the barrier."""
-        raise NotImplementedError

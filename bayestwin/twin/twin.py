@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,9 +144,8 @@ def _import(package: str, folder: Path) -> Any:
         raise ModelError([Fault(str(folder), "cannot be imported", expected="a Python package")])
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
-    try:
+    with ExitStack() as stack:
+        stack.callback(sys.modules.pop, package)  # a model that fails to load leaves nothing behind
         spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[package]
-        raise
+        stack.pop_all()
     return module

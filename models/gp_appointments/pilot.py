@@ -11,6 +11,7 @@ from bayestwin.components.hierarchy import group_information, group_mean
 from bayestwin.components.informed import Pilot
 from bayestwin.components.trend import cosine_basis
 
+from .describe import counted
 from .workload import Workload
 
 BAND_AGREEMENT = 5000.0  # a typical Dirichlet-multinomial concentration of weekly band shares
@@ -33,12 +34,10 @@ Part = tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, float]]
 
 def _weekly_log_rates(data: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Log appointments per patient by week, and whether the whole week was seen."""
-    span = data.calendar
-    counts, patients, unseen = (np.zeros((len(span.weeks), len(data.area))) for _ in range(3))
-    np.add.at(counts, span.period_week, np.where(data.appointments_seen, data.appointments, 0))
-    np.maximum.at(patients, span.period_week, data.patients)
-    np.add.at(unseen, span.period_week, ~data.appointments_seen)
-    return np.log((counts + 0.5) / patients), unseen == 0
+    counts, seen = counted(data)
+    patients = np.zeros_like(counts)
+    np.maximum.at(patients, data.calendar.period_week, data.patients)
+    return np.log((counts + 0.5) / patients), seen
 
 
 def _demand(data: Workload) -> Part:
