@@ -44,8 +44,11 @@ class Run:
         """All groups of the posterior file, read into memory."""
         import xarray as xr
 
-        with xr.open_datatree(self.folder / POSTERIOR, engine="h5netcdf") as tree:
-            return tree.load()
+        try:
+            with xr.open_datatree(self._part(POSTERIOR), engine="h5netcdf") as tree:
+                return tree.load()
+        except OSError as error:
+            raise RunError([_damaged(self.folder / POSTERIOR, error)]) from error
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -85,7 +88,12 @@ class Run:
     def _table(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
-        return pd.read_parquet(self.folder / f"{name}.parquet")
+        return pd.read_parquet(self._part(f"{name}.parquet"))
+
+    def _part(self, name: str) -> Path:
+        if not (self.folder / name).is_file():
+            raise RunError([Fault(str(self.folder / name), "file is missing", expected="a whole run folder", remedy="calibrate again")])
+        return self.folder / name
 
 
 def load_run(folder: str | Path) -> Run:
@@ -95,7 +103,7 @@ def load_run(folder: str | Path) -> Run:
         folder: folder that `calibrate` wrote.
 
     Raises:
-        RunError: if it is no run folder or lacks a part.
+        RunError: if it is no run folder, lacks a part, or its manifest is damaged.
     """
     folder = Path(folder)
     _put_back(folder)
@@ -103,7 +111,14 @@ def load_run(folder: str | Path) -> Run:
     if missing:
         remedy = "give a folder that `bayestwin calibrate` wrote"
         raise RunError([Fault(str(folder / name), "file is missing", expected="a whole run folder", remedy=remedy) for name in missing])
-    return Run(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    try:
+        return Run(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise RunError([_damaged(folder / MANIFEST, error)]) from error
+
+
+def _damaged(file: Path, error: Exception) -> Fault:
+    return Fault(str(file), f"is damaged ({error})", expected="a file that bayestwin wrote", remedy="calibrate again")
 
 
 @contextmanager
@@ -116,6 +131,7 @@ def new_run(folder: Path) -> Iterator[Path]:
     Raises:
         RunError: if the folder holds something that is not a run.
     """
+    folder = folder.resolve()
     _put_back(folder)
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
         raise RunError(
@@ -132,7 +148,7 @@ def new_run(folder: Path) -> Iterator[Path]:
 
 
 def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.previous")
+    return folder.resolve().parent / f".{folder.resolve().name}.previous"
 
 
 def _swap(scratch: Path, folder: Path) -> None:

@@ -39,13 +39,13 @@ def init_study(folder: str | Path, name: str, source: str | Path | None = None) 
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StudyError([Fault(str(folder), "is not empty", expected="a new or empty folder", remedy="choose another name")])
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as scratch:
+    folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.resolve().parent, prefix=".study-") as scratch:
         staged = Path(scratch) / "study"
         _from_nhs(staged, source) if name == "nhs_gp" else _from_bundle(staged, name)
         if folder.exists():
-            folder.rmdir()
-        os.replace(staged, folder)
+            folder.resolve().rmdir()
+        os.replace(staged, folder.resolve())
     return read_study(folder)
 
 

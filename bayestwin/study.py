@@ -63,7 +63,7 @@ class StudyPrior(BaseModel):
     name: str
     distribution: Literal["Normal", "LogNormal", "HalfNormal", "Beta", "Gamma"]
     parameters: tuple[float | tuple[float, ...], ...]
-    unit: str
+    unit: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
 
 

@@ -1,11 +1,11 @@
 """Banding: a quantity is released only as the interval that it fell in."""
 
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from jaxtyping import Array, Float
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bayestwin.barriers.barrier import AbstractBarrier, Ignorability
 
@@ -36,8 +36,8 @@ class Band(AbstractBarrier):
     """
 
     kind: Literal["band"] = "band"
-    unit: str
-    bands: tuple[BandInterval, ...]
+    unit: Literal["minutes", "hours", "days", "years"]
+    bands: Annotated[tuple[BandInterval, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _adjoin(self) -> Self:

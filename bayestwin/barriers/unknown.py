@@ -5,9 +5,10 @@ chance may depend on the value in a way that the data cannot show. That slope ha
 which results must be shown.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from jaxtyping import Array, Float
+from pydantic import Field, field_validator
 
 from bayestwin.barriers.barrier import AbstractBarrier, Ignorability
 
@@ -29,8 +30,15 @@ class Unknown(AbstractBarrier):
     kind: Literal["unknown"] = "unknown"
     category: str
     structural: bool = False
-    slope_sd: float = 0.25
+    slope_sd: Annotated[float, Field(ge=0)] = 0.25
     slope_range: tuple[float, float] = (-0.5, 0.5)
+
+    @field_validator("slope_range")
+    @classmethod
+    def _runs_upwards(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if not ends[0] <= ends[1]:
+            raise ValueError(f"slope_range runs from {ends[0]} to {ends[1]}: give the lower end first")
+        return ends
 
     @property
     def label(self) -> Ignorability:

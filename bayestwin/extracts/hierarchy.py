@@ -60,9 +60,11 @@ def read_hierarchy_file(folder: Path, spec: HierarchyFile) -> Hierarchy:
     if missing:
         raise ExtractError([_fault(spec.file, "column is missing", c, expected=f"one of {list(table.columns)}") for c in missing])
     levels = tuple(spec.columns)
-    faults = _duplicates(table, spec.file, spec.columns[levels[0]]) + [
-        fault for child, parent in itertools.pairwise(levels) for fault in _two_parents(table, spec, child, parent)
-    ]
+    faults = (
+        _blanks(table, spec)
+        + _duplicates(table, spec.file, spec.columns[levels[0]])
+        + [fault for child, parent in itertools.pairwise(levels) for fault in _two_parents(table, spec, child, parent)]
+    )
     if faults:
         raise ExtractError(faults)
     table = table.sort_values(spec.columns[levels[0]])
@@ -74,6 +76,14 @@ def read_hierarchy_file(folder: Path, spec: HierarchyFile) -> Hierarchy:
 def _parents(table: pd.DataFrame, spec: HierarchyFile, codes: Mapping[str, np.ndarray], child: str, parent: str) -> np.ndarray:
     pairs = table.drop_duplicates(spec.columns[child]).sort_values(spec.columns[child])
     return np.searchsorted(codes[parent], pairs[spec.columns[parent]].to_numpy(str))
+
+
+def _blanks(table: pd.DataFrame, spec: HierarchyFile) -> list[Fault]:
+    return [
+        _fault(spec.file, f"code of the {level} is empty", column, int(i) + 2, expected="a code", remedy="add the code or remove the row")
+        for level, column in spec.columns.items()
+        for i in table.index[table[column].fillna("") == ""]
+    ]
 
 
 def _duplicates(table: pd.DataFrame, file: str, column: str) -> list[Fault]:

@@ -97,12 +97,14 @@ def read_extract(folder: Path, extract: Extract, hierarchy: Hierarchy, as_of: da
     if faults:
         raise ExtractError(faults)
     rows = _typed(table, extract)
-    seen = rows[rows["known"].to_numpy() <= np.datetime64(as_of)]
+    seen = rows[rows["known"].to_numpy() < np.datetime64(as_of) + DAY]
     if seen.empty:
         first = rows["known"].min().date()
         remedy = "move as_of later or ask for earlier data"
         raise ExtractError([Fault(extract.file, f"nothing was known on {as_of}", expected=f"as_of ≥ {first}", remedy=remedy)])
-    return _dense(_latest(seen) if extract.columns.report else seen, extract, hierarchy, _provenance(path, extract, whole, rows, seen))
+    return _dense(
+        _latest(seen, extract) if extract.columns.report else seen, extract, hierarchy, _provenance(path, extract, whole, rows, seen)
+    )
 
 
 def _kept(table: pd.DataFrame, extract: Extract) -> pd.DataFrame:
@@ -112,19 +114,16 @@ def _kept(table: pd.DataFrame, extract: Extract) -> pd.DataFrame:
 
 
 def _typed(table: pd.DataFrame, extract: Extract) -> pd.DataFrame:
-    event = dates(table[extract.columns.event], extract.event_format).to_numpy().astype("datetime64[D]")
-    start = period_start(event, extract.resolution)
+    event = dates(table[extract.columns.event], extract.event_format).to_numpy()
+    start = period_start(event.astype("datetime64[D]"), extract.resolution)
     if extract.columns.report:
-        known = dates(table[extract.columns.report], None).to_numpy().astype("datetime64[D]")
+        known = dates(table[extract.columns.report], None).to_numpy()
     else:
         known = period_end(start, extract.resolution) + extract.report_lag_days * DAY
     number = pd.to_numeric(table[extract.columns.value]).to_numpy()
-    typed = {"time": start, "unit": table[extract.columns.unit].to_numpy(str), "known": known}
+    typed = {"time": start, "event": event, "unit": table[extract.columns.unit].to_numpy(str), "known": known}
     typed |= {dim: table[column].to_numpy(str) for dim, column in extract.dims.items()}
     typed["value"] = number.astype(np.int64 if extract.integer else float)
-    if extract.columns.report:
-        detail = [c for c in table.columns if c not in (extract.columns.value, extract.columns.report)]
-        typed["key"] = pd.util.hash_pandas_object(table[detail], index=False).to_numpy()
     return pd.DataFrame(typed)
 
 
@@ -144,9 +143,9 @@ def period_end(starts: np.ndarray, resolution: str) -> np.ndarray:
     return starts + (6 * DAY if resolution == "week" else 0 * DAY)
 
 
-def _latest(rows: pd.DataFrame) -> pd.DataFrame:
+def _latest(rows: pd.DataFrame, extract: Extract) -> pd.DataFrame:
     """The last version of each released row."""
-    return rows.sort_values("known", kind="stable").drop_duplicates("key", keep="last")
+    return rows.sort_values("known", kind="stable").drop_duplicates(["unit", "event", *extract.dims], keep="last")
 
 
 def _provenance(path: Path, extract: Extract, whole: pd.DataFrame, rows: pd.DataFrame, seen: pd.DataFrame) -> Provenance:

@@ -5,20 +5,25 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pandas as pd
+from pyarrow import ArrowException
 
 from bayestwin.errors import ExtractError, Fault
 
-LONGEST_LINE = 1_000_000  # bytes; a first line beyond this is no header
-PEEK = 65_536
+LONGEST_HEADER = 65_536  # bytes; a first line beyond this is no header
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Every column of a CSV, CSV.gz or Parquet file as text, row order kept.
+    """Every column of a CSV, CSV.gz or Parquet file as text, row order kept, blank lines left out.
 
     Args:
         path: the file; its kind is told by its suffix.
+
+    Returns:
+        The rows; the index is the row's line in the file less two, so that the first line below the header is 0.
 
     Raises:
         ExtractError: if it is missing, empty, cut short, binary, or not a table.
@@ -28,10 +33,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if path.stat().st_size == 0:
         raise _unreadable(path, "file is empty", "a header and rows", "ask for the extract again")
     try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path).astype("string")
-        _refuse_binary(path)
-        return pd.read_csv(path, dtype="string", keep_default_na=False, engine="c")
+        table = _read_parquet(path) if path.suffix == ".parquet" else _read_csv(path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise _unreadable(
             path, f"compressed file is cut short or damaged ({error})", "a whole gzip file", "copy or download it again"
@@ -40,19 +42,50 @@ def read_table(path: Path) -> pd.DataFrame:
         raise _unreadable(path, f"is not UTF-8 text (byte {error.start})", "UTF-8", "save the extract as UTF-8") from error
     except pd.errors.EmptyDataError as error:
         raise _unreadable(path, "file has no header", "a header and rows", "ask for the extract again") from error
-    except (pd.errors.ParserError, ValueError, OSError) as error:
-        raise _unreadable(path, f"cannot be read as a table ({error})", "CSV, CSV.gz or Parquet", "check the file's format") from error
+    except (pd.errors.ParserError, ValueError, OSError, ArrowException) as error:
+        raise _unreadable(path, f"cannot be read as a table ({str(error).strip()})", "CSV, CSV.gz or Parquet", "check the file's format") from error
+    if table.empty:
+        raise _unreadable(path, "file has no rows, only a header", "a header and rows", "ask for the extract again")
+    return table
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path).read().to_pandas(ignore_metadata=True).astype("string")
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    _refuse_binary(path)
+    packed: Literal["gzip"] | None = "gzip" if path.suffix == ".gz" else None
+    header = pd.read_csv(path, dtype="string", keep_default_na=False, header=None, nrows=1, compression=packed).iloc[0]
+    for name in header[header.duplicated() & (header != "")]:
+        raise _unreadable(path, f"has two columns named {name!r}", "each column once", "rename or remove one of them")
+    table = pd.read_csv(path, dtype="string", keep_default_na=False, skip_blank_lines=False, compression=packed)
+    if not isinstance(table.index, pd.RangeIndex):
+        raise _unreadable(path, "rows have more fields than the header", "as many", "complete the header or remove the commas at the ends")
+    table.index = pd.Index(_lines(table))
+    doubtful = table[table.iloc[:, 0] == ""]
+    return table.drop(index=doubtful.index[(doubtful == "").all(axis=1)])
+
+
+def _lines(table: pd.DataFrame) -> np.ndarray:
+    """Line of each row less two; a line break inside quotes moves the rows below it."""
+    if not any("\n" in "".join(table[column]) for column in table):
+        return np.arange(len(table))
+    breaks = sum(table[column].str.count("\n").to_numpy(int) for column in table)
+    return np.arange(len(table)) + np.concatenate([[0], np.cumsum(breaks)])[: len(table)]
 
 
 def _refuse_binary(path: Path) -> None:
     """Look at the first bytes only: a file that is no text must not be read whole to find out."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rb") as stream:
-        head = stream.read(PEEK)
-        if b"\0" in head:
-            raise _unreadable(path, "is binary, not text", "CSV", "export the extract as CSV or Parquet")
-        if b"\n" not in head and len(stream.read(LONGEST_LINE)) == LONGEST_LINE:
-            raise _unreadable(path, f"first line is longer than {LONGEST_LINE:,} bytes", "a header line", "check that this is the extract")
+        header = stream.readline(LONGEST_HEADER + 1)
+        if b"\0" in header + stream.read(LONGEST_HEADER):
+            raise _unreadable(path, "is binary, not text", "CSV in UTF-8", "export the extract as CSV or Parquet")
+        if len(header) > LONGEST_HEADER:
+            raise _unreadable(path, f"first line is longer than {LONGEST_HEADER:,} bytes", "a header", "check that this is the extract")
 
 
 def _unreadable(path: Path, problem: str, expected: str, remedy: str) -> ExtractError:

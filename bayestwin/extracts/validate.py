@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import pandas as pd
 from bayestwin.errors import Fault
 from bayestwin.extracts.schema import Extract
 
-ZONE = r"(?:Z|[+-]\d{2}:?\d{2})$"
+ZONED = r"^(\s*\d{4}-?\d{2}-?\d{2}[Tt ]\d{2}.*?)\s*(?:[Zz]|[+-]\d{2}(?::?\d{2})?)\s*$"
+YEARS = pd.Timestamp(1980, 1, 1), pd.Timestamp(2100, 1, 1)  # beyond these a date stands for something else, such as "no end"
+LARGEST = 1e12  # beyond this a number is a slip, and sums could overflow
 PER_CHECK = 10  # rows shown for one check of one column
 
 
@@ -31,10 +34,11 @@ def missing_columns(table: pd.DataFrame, extract: Extract) -> list[Fault]:
 
 
 def dates(text: pd.Series, layout: str | None) -> pd.Series:
-    """Dates from text, NaT where it is none; an ISO time zone is dropped, the local date kept."""
+    """Dates from text, NaT where it is none or out of bounds; an ISO time zone is dropped, the local date kept."""
     unique = pd.Series(text.unique(), dtype="string")
-    plain = unique.str.replace(ZONE, "", regex=True) if layout is None else unique
-    parsed = pd.to_datetime(plain, format=layout or "ISO8601", errors="coerce")
+    plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(r"\s*\d{4}")) if layout is None else unique
+    parsed = pd.to_datetime(plain, format=layout or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    parsed = parsed.where(parsed.between(*YEARS))
     return text.map(dict(zip(unique, parsed, strict=True))).astype("datetime64[ns]")
 
 
@@ -56,8 +60,9 @@ def row_faults(table: pd.DataFrame, extract: Extract, units: Sequence[str]) -> l
     if columns.report:
         checks.setdefault(columns.report, []).append(_check(lambda s: dates(s, None).notna(), "report"))
         checks[columns.report].append(_check(_one_zone, "zone"))
-    for dim, allowed in extract.categories.items():
-        checks.setdefault(extract.dims[dim], []).append(_check(_one_of(allowed), f"category:{dim}"))
+    for dim, column in extract.dims.items():
+        allowed = extract.categories.get(dim)
+        checks.setdefault(column, []).append(_check(_one_of(allowed) if allowed else _is_given, f"category:{dim}"))
     schema = pa.DataFrameSchema({name: pa.Column(nullable=True, checks=found) for name, found in checks.items()})
     try:
         schema.validate(table, lazy=True)
@@ -76,18 +81,22 @@ def _one_of(allowed: Sequence[str]) -> Callable[[pd.Series], pd.Series]:
     return lambda text: text.isin(list(allowed))
 
 
+def _is_given(text: pd.Series) -> pd.Series:
+    return text.fillna("").str.strip() != ""
+
+
 def _is_number(text: pd.Series) -> pd.Series:
-    number = pd.to_numeric(text, errors="coerce").astype(float)
-    return pd.Series(np.isfinite(number) & (number >= 0), index=text.index)
+    number = pd.to_numeric(text, errors="coerce").to_numpy(float, na_value=np.nan)
+    return pd.Series((number >= 0) & (number <= LARGEST), index=text.index)
 
 
 def _is_whole(text: pd.Series) -> pd.Series:
-    number = pd.to_numeric(text, errors="coerce").astype(float)
-    return pd.Series(np.isfinite(number) & (number >= 0) & (number == np.floor(number)), index=text.index)
+    number = pd.to_numeric(text, errors="coerce").to_numpy(float, na_value=np.nan)
+    return pd.Series((number >= 0) & (number <= LARGEST) & (number == np.floor(number)), index=text.index)
 
 
 def _one_zone(text: pd.Series) -> pd.Series:
-    zoned = text.str.contains(ZONE, regex=True).fillna(False) & text.str.contains("T", regex=False).fillna(False)
+    zoned = text.str.fullmatch(ZONED).fillna(False).astype(bool)
     usual = bool(zoned.mean() > 0.5)
     return zoned == usual
 
@@ -96,12 +105,16 @@ EXPECTED = {
     "unit": ("unit is in no hierarchy", "a code of the study's hierarchy", "add the unit to the hierarchy file or drop its rows"),
     "date": (
         "date cannot be read",
-        "a date as `event_format` says (ISO 8601 by default)",
+        "a date from 1980 to 2100 as `event_format` says (ISO 8601 by default)",
         "correct the date or `event_format` in study.toml",
     ),
     "zone": ("time zones are mixed", "a time zone on every row or on none", "write every date in one time zone"),
-    "value": ("value cannot be used", "a number ≥ 0", "correct the value; a hidden cell needs a barrier that says how it was hidden"),
-    "report": ("report date cannot be read", "an ISO 8601 date", "correct the date"),
+    "value": (
+        "value cannot be used",
+        "a number from 0 to 10¹²",
+        "correct the value; a hidden cell needs a barrier that says how it was hidden",
+    ),
+    "report": ("report date cannot be read", "an ISO 8601 date from 1980 to 2100", "correct the date"),
     "category": ("category is not known", "one of the categories in study.toml", "correct the row or add the category"),
 }
 
@@ -110,49 +123,44 @@ def _described(cases: pd.DataFrame, extract: Extract) -> Iterator[Fault]:
     for (column, check), rows in cases.groupby(["column", "check"], sort=False):
         problem, expected, remedy = EXPECTED[str(check).split(":")[0]]
         if check == "value" and extract.integer:
-            problem, expected = "count is negative or not a whole number", "a whole number ≥ 0"
+            problem, expected = "count is negative or not a whole number", "a whole number from 0 to 10¹²"
         if str(check).startswith("category:"):
-            expected = f"one of {list(extract.categories[str(check).split(':')[1]])}"
-        shown = rows.head(PER_CHECK)
-        for position, value in zip(shown["index"].astype(int), shown["failure_case"], strict=True):
-            yield Fault(extract.file, problem, str(column), position + 2, str(value), expected, remedy)
-        if len(rows) > PER_CHECK:
-            yield Fault(extract.file, f"{problem}, in {len(rows) - PER_CHECK} further rows", str(column), expected=expected, remedy=remedy)
+            allowed = extract.categories.get(str(check).removeprefix("category:"))
+            expected = f"one of {list(allowed)}" if allowed else "a category"
+        values = rows.set_index("index")["failure_case"]
+        yield from _listed(values, Fault(extract.file, problem, str(column), expected=expected, remedy=remedy))
 
 
 def _event_after_report(table: pd.DataFrame, extract: Extract) -> list[Fault]:
-    if extract.columns.report is None:
+    """Rows that happened on a later day than they became known."""
+    columns = extract.columns
+    if columns.report is None:
         return []
-    event = dates(table[extract.columns.event], extract.event_format)
-    report = dates(table[extract.columns.report], None)
-    late = table.index[event > report]
-    return [
-        Fault(
-            extract.file,
-            "event is after its report",
-            extract.columns.event,
-            int(i) + 2,
-            f"{table[extract.columns.event][i]} > {table[extract.columns.report][i]}",
-            "event ≤ report",
-            "correct the dates or swap the columns in study.toml",
-        )
-        for i in late[:PER_CHECK]
-    ]
+    late = dates(table[columns.event], extract.event_format).dt.normalize() > dates(table[columns.report], None)
+    problem, remedy = "event is after its report", "correct the dates or swap the columns in study.toml"
+    values = (table[columns.event] + " > " + table[columns.report])[late]
+    return _listed(values, Fault(extract.file, problem, columns.event, expected="event ≤ report", remedy=remedy))
 
 
 def duplicate_faults(table: pd.DataFrame, extract: Extract) -> list[Fault]:
-    """Rows that repeat another: the same in every column but the value."""
-    columns = [column for column in table.columns if column != extract.columns.value]
-    rows = table.index[table.duplicated(columns)]
-    return [
-        Fault(
-            extract.file,
-            "key is duplicated",
-            extract.columns.unit,
-            int(i) + 2,
-            " ".join(str(table[c][i]) for c in (extract.columns.unit, extract.columns.event, *extract.dims.values())),
-            "one row a key",
-            "remove one of the rows, or map the report date so that revisions are told apart",
-        )
-        for i in rows[:PER_CHECK]
-    ]
+    """Rows that repeat the key of one above: unit, event, further dims and, where there is one, report."""
+    columns = extract.columns
+    keys = {"unit": table[columns.unit], "event": dates(table[columns.event], extract.event_format)}
+    keys |= {dim: table[column] for dim, column in extract.dims.items()}
+    if columns.report:
+        keys["known"] = dates(table[columns.report], None)
+    key = pd.DataFrame(keys).dropna()
+    twice = key.index[key.duplicated()]
+    named = table.loc[twice, [columns.unit, columns.event, *extract.dims.values()]]
+    remedy = "remove one of the rows, or map the report date so that revisions are told apart"
+    fault = Fault(extract.file, "key is duplicated", columns.unit, expected="one row a key", remedy=remedy)
+    return _listed(named.agg(" ".join, axis=1) if len(twice) else named[columns.unit], fault)
+
+
+def _listed(values: pd.Series, fault: Fault) -> list[Fault]:
+    """The fault for each of the first rows, and how many more there are."""
+    shown = values.head(PER_CHECK)
+    listed = [replace(fault, row=line + 2, value=str(value)) for line, value in zip(shown.index.astype(int), shown, strict=True)]
+    if len(values) > PER_CHECK:
+        listed.append(replace(fault, problem=f"{fault.problem}, in {len(values) - PER_CHECK} further rows"))
+    return listed

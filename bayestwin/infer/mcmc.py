@@ -149,12 +149,12 @@ def _first_scales(potential: Callable, z: dict) -> np.ndarray:
 
 
 def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sampling: Sampling) -> Any:
-    """One state a chain, started apart: effects by a standard draw in their own units, the rest by a twentieth."""
+    """One state a chain, started apart: effects by a third of their own units, the rest by a twentieth."""
 
     def apart(key: jax.Array) -> dict:
         keys = jax.random.split(key, len(z))
         return {
-            name: value + (1.0 if name.endswith("_u") else 0.05) * jax.random.normal(k, jnp.shape(value))
+            name: value + (0.3 if name.endswith("_u") else 0.05) * jax.random.normal(k, jnp.shape(value))
             for k, (name, value) in zip(keys, z.items(), strict=True)
         }
 

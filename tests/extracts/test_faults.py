@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import bayestwin as bt
 from bayestwin.errors import BayestwinError, ExtractError
+from bayestwin.extracts.observations import read_extract
 
 DURATIONS = "extracts/actual_duration.csv.gz"
 
@@ -102,9 +103,9 @@ def test_empty_file(tiny_study: Path) -> None:
 def with_reports(folder: Path, reports: Callable[[pd.DataFrame], pd.DataFrame]) -> Path:
     file = folder / "study.toml"
     text = file.read_text(encoding="utf-8")
-    text = text.replace(
-        'value = "patients_registered_at_included_practices" }', 'value = "patients_registered_at_included_practices", report = "known" }'
-    )
+    for which in ("included", "open"):
+        value = f'value = "patients_registered_at_{which}_practices"'
+        text = text.replace(value, f'{value}, report = "known"')
     file.write_text(text, encoding="utf-8")
     return altered(folder, reports, "extracts/practice_coverage.csv.gz")
 
@@ -150,9 +151,9 @@ def test_latest_version_at_the_date_wins_whatever_the_order(tiny_study: Path) ->
         altered(tiny_study, lambda _, t=order: t, "extracts/practice_coverage.csv.gz")
         seen = bt.read_observations(study, bt.read_hierarchy(study), streams)
         assert seen["patients"].values[0, 0] == 7777
-    early = study.at(date(2022, 1, 29)).model_copy(update={"extracts": tuple(e for e in study.extracts if e.stream == "patients")})
-    early._folder = study.folder
-    assert bt.read_observations(early, bt.read_hierarchy(study), ["patients"])["patients"].values[0, 0] == 9000
+        assert seen["registered"].values[0, 0] == 9100
+        early = {e.stream: e for e in study.extracts}["patients"]
+        assert read_extract(study.folder, early, bt.read_hierarchy(study), date(2022, 1, 29)).values[0, 0] == 9000
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
