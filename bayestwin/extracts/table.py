@@ -43,7 +43,9 @@ def read_table(path: Path) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise _unreadable(path, "file has no header", "a header and rows", "ask for the extract again") from error
     except (pd.errors.ParserError, ValueError, OSError, ArrowException) as error:
-        raise _unreadable(path, f"cannot be read as a table ({str(error).strip()})", "CSV, CSV.gz or Parquet", "check the file's format") from error
+        raise _unreadable(
+            path, f"cannot be read as a table ({str(error).strip()})", "CSV, CSV.gz or Parquet", "check the file's format"
+        ) from error
     if table.empty:
         raise _unreadable(path, "file has no rows, only a header", "a header and rows", "ask for the extract again")
     return table
@@ -71,7 +73,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _lines(table: pd.DataFrame) -> np.ndarray:
     """Line of each row less two; a line break inside quotes moves the rows below it."""
-    if not any("\n" in "".join(table[column]) for column in table):
+    if not any("\n" in "".join(table[column].to_numpy()) for column in table):
         return np.arange(len(table))
     breaks = sum(table[column].str.count("\n").to_numpy(int) for column in table)
     return np.arange(len(table)) + np.concatenate([[0], np.cumsum(breaks)])[: len(table)]

@@ -36,7 +36,7 @@ def missing_columns(table: pd.DataFrame, extract: Extract) -> list[Fault]:
 def dates(text: pd.Series, layout: str | None) -> pd.Series:
     """Dates from text, NaT where it is none or out of bounds; an ISO time zone is dropped, the local date kept."""
     unique = pd.Series(text.unique(), dtype="string")
-    plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(r"\s*\d{4}")) if layout is None else unique
+    plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(r"\s*\d{4}-?\d{2}")) if layout is None else unique
     parsed = pd.to_datetime(plain, format=layout or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
     parsed = parsed.where(parsed.between(*YEARS))
     return text.map(dict(zip(unique, parsed, strict=True))).astype("datetime64[ns]")
