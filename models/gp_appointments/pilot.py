@@ -6,6 +6,8 @@ Nothing here changes the posterior; it decides how the sampler sees it (`bayestw
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import least_squares
+from scipy.special import digamma, gammainc, polygamma
 
 from bayestwin.components.hierarchy import group_information, group_mean
 from bayestwin.components.informed import Pilot
@@ -16,6 +18,7 @@ from .workload import Workload
 
 BAND_AGREEMENT = 5000.0  # a typical Dirichlet-multinomial concentration of weekly band shares
 CELL_AGREEMENT = 500.0  # the same for a board's monthly staff mix
+SHAPE = 4.0  # a typical shape of the generalised gamma
 LEAST_MISFIT = 0.01  # the least lasting misfit of a band to reckon with, on the log-odds
 
 
@@ -113,7 +116,8 @@ def _durations(data: Workload) -> Part:
     tilt, scale = _weekly_tilt(counts.sum(1)[:, :-1], middle - middle.mean())
     basis, eigenvalues = cosine_basis(len(counts))
     logit = np.log(share[:, :-1] / share[:, -1:])
-    misfit, area_info = _family(logit, middle - mean.mean(), float(np.exp(log_sd.mean())))
+    misfit, family, area_info = _family(logit, data.band.edges, np.array([null.mean(), mean.mean(), log_sd.mean()]))
+    null, mean, log_sd = family.T
     values = {
         "band_logit": logit,
         "area_minutes": mean, "minutes_level": mean.mean(),
@@ -130,22 +134,36 @@ def _durations(data: Workload) -> Part:
         information[area] = seen * info
         information[level] = group_information(seen * info, np.zeros(len(mean), int), 1, _sd(values[area]))[0]
     start = {"sd_minutes": _sd(mean), "sd_spread": _sd(log_sd), "sd_null": _sd(null), "band_sd": misfit}
-    start |= {"band_concentration": BAND_AGREEMENT, "duration_shape": 4.0, "walk_minutes": 0.01, "shock_minutes": 0.005}
+    start |= {"band_concentration": BAND_AGREEMENT, "duration_shape": SHAPE, "walk_minutes": 0.01, "shock_minutes": 0.005}
     return values, information, start
 
 
-def _family(logit: np.ndarray, log_minutes: np.ndarray, sd: float) -> tuple[float, np.ndarray]:
-    """Lasting misfit of the bands, and the information about an area's null share, mean and spread that it leaves.
+def _family(logit: np.ndarray, edges: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Each area's null log-odds, mean and log sd of log minutes, by the family's own bands.
 
-    To first order a band's log-odds moves by -1 with the null's log-odds, by z / sd² with the mean of log minutes and
-    by z² / sd² - 1 with the log of their sd; what these three cannot explain of the areas' differences is misfit.
+    The nation's bands are fitted by least squares; areas follow to first order. What the three cannot explain of the
+    areas' differences is misfit.
+
+    Returns:
+        misfit; (area, 3) values; (3,) information about each.
     """
-    slopes = np.stack([-np.ones_like(log_minutes), log_minutes / sd**2, log_minutes**2 / sd**2 - 1.0], axis=1)
-    basis, _ = np.linalg.qr(slopes)
-    differences = logit - logit.mean(0)
-    left = differences - differences @ basis @ basis.T
-    misfit = max(float(np.sqrt(left.var() * basis.shape[0] / (basis.shape[0] - 3))), LEAST_MISFIT)
-    return misfit, 1.0 / (misfit**2 * np.diag(np.linalg.inv(slopes.T @ slopes)))
+    centre = least_squares(lambda x: _band_logits(x, edges) - logit.mean(0), start).x
+    slopes = np.stack(
+        [(_band_logits(centre + step, edges) - _band_logits(centre - step, edges)) / 2e-4 for step in 1e-4 * np.eye(3)], axis=1
+    )
+    deviations = np.linalg.lstsq(slopes, (logit - logit.mean(0)).T, rcond=None)[0].T
+    left = logit - logit.mean(0) - deviations @ slopes.T
+    misfit = max(float(np.sqrt(left.var() * slopes.shape[0] / (slopes.shape[0] - 3))), LEAST_MISFIT)
+    return misfit, centre + deviations, 1.0 / (misfit**2 * np.diag(np.linalg.inv(slopes.T @ slopes)))
+
+
+def _band_logits(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Log-odds of the shown bands against Unknown under a generalised gamma of the usual shape."""
+    null, mean, log_sd = x
+    z = (np.log(edges) - mean) / np.exp(log_sd)
+    below = gammainc(SHAPE, np.exp(digamma(SHAPE) + np.sqrt(polygamma(1, SHAPE)) * z))
+    shown = np.maximum(np.diff(below), 1e-12) / (1.0 + np.exp(null))
+    return np.log(shown) - np.log1p(-shown.sum())
 
 
 def _weekly_tilt(counts: np.ndarray, log_minutes: np.ndarray) -> tuple[np.ndarray, float]:
