@@ -1,4 +1,5 @@
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,20 @@ def test_hash_ignores_layout_and_comments(tiny_study: Path) -> None:
         ('level = "area"', 'level = "aera"', r"level is not in the hierarchy.*did you mean 'area'"),
         ("extracts/geography.csv", "extracts/places.csv", r"file is missing.*places\.csv"),
         ('kind = "withheld"', 'kind = "witheld"', r"witheld"),
+        ("low = 5.5, high = 10.5", "lwo = 5.5, high = 10.5", r"barriers\.1\.band\.bands\.1\.lwo: unknown key|lwo'.*did you mean 'low'"),
+        ('value = "fte" }', 'valeu = "fte" }', r"columns\.valeu.*did you mean 'value'"),
+        ('subdivision = "ENG"', 'subdivison = "ENG"', r"calendar\.subdivison.*did you mean 'subdivision'"),
+        ('unit = "minutes"', 'unit = "mintues"', r"unit.*'minutes'.*found 'mintues'"),
+        ('measure = "fte"', 'measure = "ftes"', r"measure.*'fte'.*found 'ftes'"),
+        ("slope_range = [-0.5, 0.5]", "slope_range = [0.5, -0.5]", r"give the lower end first"),
+        ("slope_sd = 0.25", "slope_sd = -0.25", r"slope_sd.*greater than or equal to 0"),
+        ('event_format = "%d-%b-%y"', 'event_format = "%Q-%Y"', r"event_format.*'Q' is a bad directive"),
+        ('event_format = "%d-%b-%y"', 'event_format = "dd-mm-yy"', r"event_format.*strptime codes with a year"),
+        ('event_format = "%d-%b-%y"', 'event_format = "%d-%d-%y"', r"event_format.*a code is there twice"),
+        ("{ band = ", "{ area = ", r"dims cannot be named \['area'\]"),
+        ('stream = "workforce"', 'stream = "patients"', r"stream is fed by two extracts.*'patients'"),
+        ('band = ["1-5', 'bnad = ["1-5', r"categories of a dim without a column: found 'bnad'.*'band'"),
+        ("as_of = ", "as_of = 1", r"is not TOML|as_of"),
         ("[calendar]", "[calendar", r"is not TOML"),
         ('repeated = "sum"', 'repeated = "sum"\ncolumns.report = "x"', r"repeated|is not TOML"),
     ],
@@ -59,11 +74,41 @@ def test_all_faults_of_a_study_are_reported_at_once(tiny_study: Path) -> None:
     assert len(caught.value.faults) == 2
 
 
-def test_prior_needs_a_source(tiny_study: Path) -> None:
+@pytest.mark.parametrize(
+    ("lines", "key"),
+    [
+        ('unit = "ratio"', "source"),
+        ('source = "a count"', "unit"),
+        ('unit = "ratio"\nsource = ""', "source"),
+        ('unit = ""\nsource = "a count"', "unit"),
+    ],
+)
+def test_prior_needs_a_unit_and_a_source(tiny_study: Path, lines: str, key: str) -> None:
     with (tiny_study / "study.toml").open("a", encoding="utf-8") as file:
-        file.write('\n[[prior]]\nname = "other_ratio"\ndistribution = "LogNormal"\nparameters = [0.3, 0.1]\nunit = "ratio"\n')
-    with pytest.raises(StudyError, match=r"prior\.0\.source"):
+        file.write(f'\n[[prior]]\nname = "other_ratio"\ndistribution = "LogNormal"\nparameters = [0.3, 0.1]\n{lines}\n')
+    with pytest.raises(StudyError, match=rf"prior\.0\.{key}"):
         bt.read_study(tiny_study)
+
+
+def test_all_missing_files_are_named_at_once(tiny_study: Path) -> None:
+    for name in ("geography.csv", "practice_coverage.csv.gz"):
+        (tiny_study / "extracts" / name).unlink()
+    with pytest.raises(StudyError, match=r"file is missing.*copy it there or correct its name") as caught:
+        bt.read_study(tiny_study)
+    assert [fault.value for fault in caught.value.faults] == ["extracts/geography.csv", "extracts/practice_coverage.csv.gz"]
+
+
+def test_a_file_that_is_no_text_is_no_study(tiny_study: Path) -> None:
+    (tiny_study / "study.toml").write_bytes(b"\xff\xfe\0\0")
+    with pytest.raises(StudyError, match="is not TOML"):
+        bt.read_study(tiny_study)
+
+
+def test_the_same_study_at_another_date(tiny_study: Path) -> None:
+    study = bt.read_study(tiny_study / "study.toml")
+    moved = study.at(date(2022, 1, 20))
+    assert (moved.as_of, moved.folder) == (date(2022, 1, 20), study.folder)
+    assert moved.sha256 != study.sha256
 
 
 def test_unknown_prior_names_the_nearest(tiny_study: Path) -> None:

@@ -75,6 +75,27 @@ def test_every_barrier_says_its_ignorability() -> None:
         assert barrier.sentence.endswith(".")
 
 
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        ([(0, 10), (8, 20)], r"bands overlap: 'b0' ends at 10\.0, 'b1' begins at 8\.0"),
+        ([(0, 10), (12, 20)], r"gap between bands: 'b0' ends at 10\.0, 'b1' begins at 12\.0"),
+        ([(10, 20), (0, 10)], r"bands overlap.*order the bands"),
+        ([(float("nan"), 1)], "low must be below high"),
+        ([], "at least 1 item"),
+    ],
+)
+def test_bands_that_do_not_adjoin_are_refused(limits: list[tuple[float, float]], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Band(unit="minutes", bands=[{"label": f"b{i}", "low": a, "high": b} for i, (a, b) in enumerate(limits)])
+
+
+def test_a_band_without_an_upper_end_leaves_nothing_above() -> None:
+    masses = bands([0.0, 10.0, np.inf]).masses(LogNormal(jnp.array(2.0), jnp.array(0.5)).cdf)
+    assert float(masses.sum()) == pytest.approx(1.0)
+    assert float(masses[-1]) == 0.0
+
+
 def test_a_band_that_runs_backwards_is_refused() -> None:
     with pytest.raises(ValidationError, match="low must be below high"):
         bands([2.0, 1.0])

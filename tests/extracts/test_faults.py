@@ -156,18 +156,29 @@ def test_latest_version_at_the_date_wins_whatever_the_order(tiny_study: Path) ->
         assert read_extract(study.folder, early, bt.read_hierarchy(study), date(2022, 1, 29)).values[0, 0] == 9000
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+DAMAGED = [  # file, and whether to damage what is packed inside it
+    ("study.toml", False),
+    ("extracts/geography.csv", False),
+    ("extracts/practice_coverage.csv.gz", True),
+    ("extracts/practice_coverage.csv.gz", False),
+    ("extracts/pcn_workforce_fte_by_sub_icb.csv", False),
+]
+STREAMS = ["durations", "staff_mix", "patients", "registered", "workforce"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_damaged_bytes_end_in_a_named_error_or_are_harmless(tiny_study: Path, data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(["study.toml", "extracts/practice_coverage.csv.gz", "extracts/pcn_workforce_fte_by_sub_icb.csv"]))
+    name, inside = data.draw(st.sampled_from(DAMAGED))
     path = tiny_study / name
     whole = path.read_bytes()
-    text = bytearray(gzip.decompress(whole) if name.endswith("gz") else whole)
+    text = bytearray(gzip.decompress(whole) if inside else whole)
     for _ in range(data.draw(st.integers(1, 5))):
-        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
-    path.write_bytes(gzip.compress(bytes(text)) if name.endswith("gz") else bytes(text))
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.sampled_from(b'"\n\r,0-9\\%[]{}\0\xff') | st.integers(0, 255))
+    path.write_bytes(gzip.compress(bytes(text), 1) if inside else bytes(text))
     try:
-        bt.check_study(bt.read_study(tiny_study))
+        study = bt.read_study(tiny_study)
+        bt.read_observations(study, bt.read_hierarchy(study), STREAMS)
     except BayestwinError as error:
         assert error.faults
     finally:
