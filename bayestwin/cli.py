@@ -143,7 +143,7 @@ def calibrate(
     draws: Count = 1000,
     warmup: Warmup = 400,
     seed: Seed = 0,
-    target_accept: Accept = 0.85,
+    target_accept: Accept = 0.92,
     as_json: Json = False,
 ) -> None:
     """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""

@@ -19,4 +19,4 @@ class Sampling:
     draws: int = 1000
     warmup: int = 400
     seed: int = 0
-    target_accept: float = 0.85
+    target_accept: float = 0.92
