@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro.distributions import biject_to
 from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer import NUTS
@@ -83,8 +84,10 @@ def sample(
         inverse_mass_matrix=_first_scales(potential, centre),
         max_tree_depth=(WARMUP_DEPTH, 10),
     )
-    states = _start(kernel, centre, jitter_key, run_key, sampling)
-    step = _chunk(kernel, sampling.chains)
+    split = _side_by_side(sampling.chains)
+    # Placed before the first step: a program is compiled for where its arguments lie.
+    states = jax.device_put(_start(kernel, centre, jitter_key, run_key, sampling), split)
+    step = _chunk(kernel, split)
     kept, divergences = [], 0
     total = sampling.warmup + sampling.draws
     for done in range(0, total, CHUNK):
@@ -164,7 +167,15 @@ def _start(kernel: NUTS, z: dict, jitter_key: jax.Array, run_key: jax.Array, sam
     return jax.tree.map(lambda *parts: jnp.stack(parts), *states)
 
 
-def _chunk(kernel: NUTS, chains: int) -> Callable:
+def _side_by_side(chains: int) -> NamedSharding | None:
+    """One device a chain, or None where there are too few and chains go in lockstep."""
+    if jax.local_device_count() < chains:
+        return None
+    axis = PartitionSpec("chain")
+    return NamedSharding(Mesh(np.array(jax.local_devices()[:chains]), axis), axis)
+
+
+def _chunk(kernel: NUTS, split: NamedSharding | None) -> Callable:
     def draw(state: Any, _: None) -> tuple:
         state = kernel.sample(state, (), {})
         stats = {
@@ -180,8 +191,15 @@ def _chunk(kernel: NUTS, chains: int) -> Callable:
     def chunk(state: Any) -> tuple:
         return jax.lax.scan(draw, state, None, length=CHUNK)
 
-    parallel = jax.local_device_count() >= chains
-    return jax.pmap(chunk) if parallel else jax.jit(jax.vmap(chunk))
+    if split is None:
+        return jax.jit(jax.vmap(chunk))
+    alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=split.spec, out_specs=split.spec, check_vma=False)
+    return jax.jit(alone)
+
+
+def _first_chain(step: Callable, states: Any) -> Any:
+    """A device's share is one chain, its leading axis kept."""
+    return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states)))
 
 
 def _natural(postprocess: Callable, z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -99,7 +99,8 @@ def prior_draws(model: Callable[[], None], key: jax.Array, size: int) -> dict[st
         found = trace(seed(model, key)).get_trace()
         return {name: found[name]["value"] for name in names.latent + names.deterministic}
 
-    return _numpy(jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=BATCH))(jax.random.split(key, size)))
+    # One at a time: a batch of draws takes twice as long to compile as to make.
+    return _numpy(jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(key, size)))
 
 
 def _numpy(tree: Any) -> Any:

@@ -51,8 +51,9 @@ def day_effects(priors: Priors) -> DayEffects:
 
 
 def day_kind_effects(weekday: Array, saturday: Array, sunday: Array, holiday: Array) -> Float[Array, "... kind"]:
-    """Log multipliers by `DayKind`, last axis."""
-    working = weekday - jax.nn.logsumexp(weekday, axis=-1, keepdims=True) + jnp.log(weekday.shape[-1])
+    """Log multipliers by `DayKind`, last axis, from those of Tuesday to Friday against Monday and of the closed days."""
+    working = jnp.concatenate([jnp.zeros_like(weekday[..., :1]), weekday], axis=-1)
+    working = working - jax.nn.logsumexp(working, axis=-1, keepdims=True) + jnp.log(working.shape[-1])
     others = jnp.stack([saturday, sunday, holiday], axis=-1)
     return jnp.concatenate([working, others], axis=-1)
 

@@ -6,8 +6,8 @@ from bayestwin.twin.priors import Prior, PriorTable
 
 PRIORS = PriorTable(
     [
-        Prior("weekday_effect", "Normal", ((0.14, 0.03, -0.03, -0.05, -0.10), (0.07,) * 5), "log multiplier",
-              "[E] NHS Monday 1.29 M against Friday 1.09 M appointments (Full Fact)", "Monday to Friday against the average working day"),
+        Prior("weekday_effect", "Normal", ((-0.11, -0.17, -0.19, -0.24), (0.1,) * 4), "log multiplier",
+              "[E] NHS Monday 1.29 M against Friday 1.09 M appointments (Full Fact)", "Tuesday to Friday against Monday"),
         Prior("saturday", "Normal", (-3.2, 0.5), "log multiplier", "[E] extended access hours only", "Saturday against the average working day"),
         Prior("sunday", "Normal", (-5.0, 0.7), "log multiplier", "[E] few services open", "Sunday against the average working day"),
         Prior("holiday", "Normal", (-5.0, 0.7), "log multiplier", "[E] few services open", "public holiday against the average working day"),

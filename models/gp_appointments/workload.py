@@ -172,7 +172,7 @@ class Workload:
             "shown_band": self.bands[:-1],
             "cell": np.array(CELLS),
             "other_cell": np.array(CELLS[1:]),
-            "weekday": np.array(WEEKDAYS[:5]),
+            "weekday": np.array(WEEKDAYS[1:5]),
             "day_of_week": np.array(WEEKDAYS),
             "frequency": np.arange(1, len(self.calendar.weeks)),
         }
