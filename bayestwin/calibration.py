@@ -9,13 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from bayestwin.barriers import Unknown
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
 from bayestwin.runs import MANIFEST, POSTERIOR, REPORT, TABLES, TRUTH, Run, load_run, new_run, replaced, write_json, write_tree
@@ -80,7 +81,7 @@ def prepare(study: Study) -> Prepared:
     """
     twin = load_twin(study.model, study.folder)
     stated = [Prior(p.name, p.distribution, p.parameters, p.unit, p.source, "") for p in study.priors]
-    priors = twin.definition.priors.override(stated, "study.toml")
+    priors = twin.definition.priors.override([*_selection_priors(study, twin), *stated], "study.toml")
     hierarchy = read_hierarchy(study)
     observations = read_observations(study, hierarchy, twin.definition.streams)
     return Prepared(
@@ -91,6 +92,27 @@ def prepare(study: Study) -> Prepared:
         ledger=[row.as_row() for row in ledger(study, observations)],
         provenance=[asdict(o.provenance) for o in observations.values()],
     )
+
+
+def _selections(study: Study, twin: Twin) -> dict[str, Unknown]:
+    """The study's unknown selections by the model's parameter that stands for each."""
+    return {
+        twin.definition.selection[extract.stream]: barrier
+        for extract in study.extracts
+        for barrier in extract.barriers
+        if isinstance(barrier, Unknown) and extract.stream in twin.definition.selection
+    }
+
+
+def _selection_priors(study: Study, twin: Twin) -> list[Prior]:
+    """Priors of selection parameters whose barrier states another sd than the model's own."""
+    own = {name: twin.definition.priors[name] for name in _selections(study, twin)}
+    stated = {name: (0.0, barrier.slope_sd) for name, barrier in _selections(study, twin).items()}
+    return [
+        replace(row, distribution="Normal", parameters=stated[name], source="slope_sd of the study's barrier")
+        for name, row in own.items()
+        if row.parameters != stated[name]
+    ]
 
 
 def calibrate(
@@ -170,12 +192,20 @@ def _answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario,
     import xarray as xr
 
     from bayestwin.analyse.forecast import answer
+    from bayestwin.analyse.sensitivity import sensitivity
 
     definition, data = prepared.twin.definition, prepared.data
     unit = next(iter(prepared.study.hierarchy.columns))
-    ahead = answer(definition, data, posterior, definition.future(data, weeks, scenario, prepared.study.calendar), unit, seed)
+    span = definition.future(data, weeks, scenario, prepared.study.calendar)
+    ahead = answer(definition, data, posterior, span, unit, seed)
     behind = answer(definition, data, posterior, definition.fitted(data, prepared.study.calendar), unit, seed, inner=10)
-    tables = {"forecast": ahead.units, "forecast_groups": ahead.groups, "fitted": _with_counts(prepared, behind, unit)}
+    ranges = {name: barrier.slope_range for name, barrier in _selections(prepared.study, prepared.twin).items()}
+    tables = {
+        "forecast": ahead.units,
+        "forecast_groups": ahead.groups,
+        "fitted": _with_counts(prepared, behind, unit),
+        "sensitivity": sensitivity(definition, data, posterior, span, unit, seed, ranges),
+    }
     return tables, xr.DataTree(ahead.draws)
 
 

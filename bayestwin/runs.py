@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
-TABLES = ("forecast", "forecast_groups", "fitted")
+TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity")
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,11 @@ class Run:
     def fitted(self) -> pd.DataFrame:
         """The observed weeks as the model sees them, beside published counts."""
         return self._table("fitted")
+
+    @cached_property
+    def sensitivity(self) -> pd.DataFrame:
+        """Forecast totals with each unknown selection at the ends of its range."""
+        return self._table("sensitivity")
 
     @cached_property
     def truth(self) -> xr.Dataset | None:

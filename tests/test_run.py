@@ -79,6 +79,15 @@ def test_forecast_table_is_tidy_and_consistent(run: bt.Run) -> None:
     np.testing.assert_allclose(means["gp_hours"] + means["other_hours"], means["clinician_hours"], rtol=1e-6)
 
 
+def test_selections_move_what_rests_on_them_and_nothing_else(run: bt.Run) -> None:
+    change = run.sensitivity.set_index(["parameter", "value", "quantity"])["change"].sort_index()
+    assert change["null_slope", -0.5, "clinician_hours"] < 0 < change["null_slope", 0.5, "clinician_hours"]
+    assert change["unknown_staff_slope", -1.0, "gp_hours"] < 0 < change["unknown_staff_slope", 1.0, "gp_hours"]
+    assert change["unknown_staff_slope", 1.0, "clinician_hours"] == 0
+    assert change["null_slope", 0.5, "appointments"] == 0
+    assert "What an unknown selection could do" in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
 def test_fitted_weeks_stand_beside_published_counts(run: bt.Run) -> None:
     fitted = run.fitted.query("level == 'national' and quantity == 'appointments'")
     assert fitted["observed"].sum() == run.tree["observed_data"]["appointments"].sum()

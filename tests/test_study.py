@@ -50,7 +50,7 @@ def test_hash_ignores_layout_and_comments(tiny_study: Path) -> None:
         ('unit = "minutes"', 'unit = "mintues"', r"unit.*'minutes'.*found 'mintues'"),
         ('measure = "fte"', 'measure = "ftes"', r"measure.*'fte'.*found 'ftes'"),
         ("slope_range = [-0.5, 0.5]", "slope_range = [0.5, -0.5]", r"give the lower end first"),
-        ("slope_sd = 0.25", "slope_sd = -0.25", r"slope_sd.*greater than or equal to 0"),
+        ("slope_sd = 0.25", "slope_sd = -0.25", r"slope_sd.*greater than 0"),
         ('event_format = "%d-%b-%y"', 'event_format = "%Q-%Y"', r"event_format.*'Q' is a bad directive"),
         ('event_format = "%d-%b-%y"', 'event_format = "dd-mm-yy"', r"event_format.*strptime codes with a year"),
         ('event_format = "%d-%b-%y"', 'event_format = "%d-%d-%y"', r"event_format.*a code is there twice"),
@@ -132,3 +132,13 @@ def test_stream_that_the_model_does_not_know(tiny_study: Path) -> None:
 def test_no_study_there(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="bayestwin init"):
         bt.read_study(tmp_path / "nowhere")
+
+
+def test_the_sd_that_a_barrier_states_is_the_prior_of_its_selection(tiny_study: Path) -> None:
+    from bayestwin.calibration import prepare
+
+    assert not prepare(bt.read_study(tiny_study)).priors["null_slope"].overridden
+    priors = prepare(bt.read_study(edited(tiny_study, "slope_sd = 0.25", "slope_sd = 0.4"))).priors
+    assert priors["null_slope"].parameters == (0.0, 0.4)
+    assert priors["null_slope"].overridden
+    assert not priors["unknown_staff_slope"].overridden

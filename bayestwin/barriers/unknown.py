@@ -19,7 +19,7 @@ class Unknown(AbstractBarrier):
     Attributes:
         category: the released label that hides the value.
         structural: True when values outside the released bands are always hidden.
-        slope_sd: prior sd of the log-odds of a null per unit of log value (zero: nulls are at random).
+        slope_sd: prior sd of the log-odds of a null per unit of log value (close to zero: nulls are at random).
         slope_range: values of that slope for which results are to be shown.
 
     Example:
@@ -30,7 +30,7 @@ class Unknown(AbstractBarrier):
     kind: Literal["unknown"] = "unknown"
     category: str
     structural: bool = False
-    slope_sd: Annotated[float, Field(ge=0)] = 0.25
+    slope_sd: Annotated[float, Field(gt=0)] = 0.25
     slope_range: tuple[float, float] = (-0.5, 0.5)
 
     @field_validator("slope_range")

@@ -58,6 +58,7 @@ def _content(run: Run, truth: xr.Dataset | None) -> dict[str, Any]:
         "ranks": figures.ranks(posterior, _ranked(run)),
         "contraction": figures.contraction(contracted),
         "shares": figures.variance_shares(tables.variance_shares(run.forecast)),
+        "selections": tables.selections(run.sensitivity).to_dict("records"),
         "busiest": tables.busiest(run.forecast, names).to_dict("records"),
         "truth": None if truth is None else _truth(run, truth),
     }

@@ -10,6 +10,7 @@ import xarray as xr
 
 QUANTITIES = ("appointments", "clinician_hours", "gp_hours")
 KEEPS_PRIOR = 0.2
+UNMOVED = 1e-4  # a relative change that nobody would call one
 
 
 def contraction(posterior: xr.Dataset, prior: xr.Dataset) -> pd.DataFrame:
@@ -128,6 +129,22 @@ def category_coverage(tree: xr.DataTree, stream: str, dim: str) -> dict[str, Any
     low, high = np.quantile(replicated.reshape(-1, *observed.shape), (0.025, 0.975), axis=0)
     inside = ((observed >= low) & (observed <= high))[seen]
     return {"inside": inside.mean(0), "labels": [str(label) for label in tree["observed_data"][dim].to_numpy()], "cells": len(inside)}
+
+
+def selections(table: pd.DataFrame) -> pd.DataFrame:
+    """Relative change of each forecast total between the ends of each selection's range.
+
+    Args:
+        table: a run's sensitivity table.
+
+    Returns:
+        parameter, quantity, low_value, high_value, low, high; quantities that do not move are left out.
+    """
+    moved = table[table["change"].abs() > UNMOVED].sort_values("value")
+    ends = moved.groupby(["parameter", "quantity"], sort=False).agg(
+        low_value=("value", "first"), high_value=("value", "last"), low=("change", "first"), high=("change", "last")
+    )
+    return ends.reset_index()
 
 
 def busiest(forecast: pd.DataFrame, names: pd.Series, count: int = 10) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import importlib.util
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class Definition:
         per_draw: (data, posterior sites, span) -> arrays by draw.
         draw: (data, span, one draw, generator, inner) -> {quantity: (inner, week, unit)}.
         counted: (data) -> published counts (week, unit) and mask, for plots.
+        selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream.
         rated: quantities that are also given per 1,000 of the span's `patients`.
         simulation: how to draw a study, or None.
     """
@@ -90,6 +91,7 @@ class Definition:
     per_draw: Callable[..., Mapping[str, Any]]
     draw: Callable[..., Mapping[str, Any]]
     counted: Callable[..., tuple[Any, Any]]
+    selection: Mapping[str, str] = field(default_factory=dict)
     rated: tuple[str, ...] = ()
     simulation: Simulation | None = None
 

@@ -28,6 +28,7 @@ MODEL = Definition(
     per_draw=per_draw,
     draw=draw_span,
     counted=counted,
+    selection={"durations": "null_slope", "staff_mix": "unknown_staff_slope"},
     rated=("appointments", "clinician_hours", "gp_hours", "other_hours"),
     simulation=Simulation(place=place, invent=invent, publish=publish),
 )

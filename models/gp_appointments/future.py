@@ -84,12 +84,7 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
         The sites and, by draw: `exposure` of the span's weeks against the average observed week (log), the trend
         coefficients net of the calendar, `category_minutes` (area, band) and `minutes_cv` of one appointment (area).
     """
-    effects = DayEffects(
-        kinds=day_kind_effects(*(draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday"))),
-        special=jnp.stack([draws[name] for name in SPECIAL_DAYS], axis=-1),
-    )
-    seen = np.asarray(log_exposure(effects, data.calendar)[1])
-    asked = np.asarray(log_exposure(effects, span.calendar)[1])
+    seen, asked = _exposures(data, draws, span)
     basis, _ = cosine_basis(len(data.calendar.weeks))
     minutes, cv = _category_minutes(data, draws)
     return {
@@ -101,6 +96,18 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
         "category_minutes": minutes,
         "minutes_cv": cv,
     }
+
+
+def _exposures(data: Workload, draws: Draw, span: Span) -> tuple[np.ndarray, np.ndarray]:
+    """Log working-day equivalents of each observed week and of each week asked for, (draw, week)."""
+
+    def both(kinds: list[jax.Array], special: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
+        effects = DayEffects(day_kind_effects(*kinds), jnp.stack(special, axis=-1))
+        return log_exposure(effects, data.calendar)[1], log_exposure(effects, span.calendar)[1]
+
+    kinds = [draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday")]
+    seen, asked = jax.jit(both)(kinds, [draws[name] for name in SPECIAL_DAYS])
+    return np.asarray(seen), np.asarray(asked)
 
 
 def _category_minutes(data: Workload, draws: Draw) -> tuple[np.ndarray, np.ndarray]:

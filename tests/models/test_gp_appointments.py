@@ -1,0 +1,103 @@
+"""The parts of the general-practice model against closed forms and plain simulation."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import bayestwin as bt
+from bayestwin.calibration import prepare
+from bayestwin.components.duration import GeneralisedGamma
+
+
+def part(name: str) -> ModuleType:
+    """A file of the model, as the loaded twin has it."""
+    package = bt.load_twin("gp_appointments").definition.model.__module__.rpartition(".")[0]
+    return sys.modules[f"{package}.{name}"]
+
+
+def test_working_days_average_one() -> None:
+    effects = part("model").day_kind_effects(jnp.array([-0.1, -0.2, 0.3, 0.0]), *(jnp.array(x) for x in (-3.0, -5.0, -5.0)))
+    assert float(jnp.exp(effects[:5]).mean()) == pytest.approx(1.0)
+    assert float(effects[2] - effects[0]) == pytest.approx(-0.2)
+    np.testing.assert_allclose(effects[5:], [-3.0, -5.0, -5.0])
+
+
+def test_school_holidays_unsettle_places_most_when_half_are_closed() -> None:
+    kind, none = np.zeros(5, int), np.zeros(5)
+    found = [float(part("workload")._unsettled(kind, none, np.full(5, share), np.zeros(5, int), 1)[0]) for share in (0.0, 0.5, 1.0)]
+    np.testing.assert_allclose(found, [0.0, 1.0, 0.0])
+
+
+def test_gp_share_of_minutes_in_a_case_worked_by_hand() -> None:
+    # GP: 4 face-to-face and 2 remote at half the minutes are 5; others: 2 and 1 at twice a GP's minutes are 5.
+    share = part("future").gp_minutes_share(np.array([0.4, 0.2, 0.2, 0.1, 0.0]), 0.5, 2.0, 0.0)
+    assert share == pytest.approx(0.5)
+    # Unknown staff split as the known ones do change nothing; tilted towards GPs they add to their minutes.
+    with_unknown = np.array([0.32, 0.16, 0.16, 0.08, 0.28])
+    assert part("future").gp_minutes_share(with_unknown, 0.5, 2.0, 0.0) == pytest.approx(0.5)
+    assert part("future").gp_minutes_share(with_unknown, 0.5, 2.0, 1.0) > 0.5
+
+
+@pytest.mark.parametrize("slope", [-0.5, 0.0, 0.5])
+def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> None:
+    bands = bt.read_study(Path(__file__).parents[2] / "data" / "virtual_practices").extracts[0].barriers
+    band = next(barrier for barrier in bands if barrier.kind == "band")
+    law = GeneralisedGamma(jnp.array([2.2]), jnp.array([0.7]), jnp.array([4.0]))
+    rng = np.random.default_rng(0)
+    log_gamma = np.log(rng.gamma(4.0, size=2_000_000))
+    minutes = np.exp(2.2 + 0.7 * (log_gamma - 1.2561176684318) / np.sqrt(0.2838229557371))  # digamma(4), trigamma(4)
+    data = SimpleNamespace(band=band)
+    middle = np.asarray(part("model").log_minutes_of_bands(data))
+    index = np.digitize(minutes, band.edges) - 1
+    inside = (index >= 0) & (index < len(middle))
+    # Nulls among releasable durations with odds 0.3 exp(slope × log minutes of the band), scaled as the model scales them.
+    recorded_odds = np.exp(slope * middle)
+    masses = np.bincount(index[inside], minlength=len(middle)) / inside.sum()
+    null = 0.3 * recorded_odds / (masses @ recorded_odds)  # odds of null against recorded, by band
+    weight = null[index[inside]]
+    hidden = (minutes[~inside].sum() + (weight * minutes[inside]).sum()) / ((~inside).sum() + weight.sum())
+    draws = {
+        "area_minutes": np.array([[2.2]]),
+        "area_spread": np.log([[0.7]]),
+        "duration_shape": np.array([4.0]),
+        "area_null": np.log([[0.3 * inside.mean()]]),
+        "null_slope": np.array([slope]),
+    }
+    found, _ = part("future")._category_minutes(data, draws)
+    assert found[0, 0, -1] == pytest.approx(hidden, rel=0.01)
+
+
+def test_withheld_areas_contribute_nothing_and_keep_their_latents(tiny_study: Path) -> None:
+    from functools import partial
+
+    from numpyro.infer.util import log_density
+
+    prepared = prepare(bt.read_study(tiny_study))
+    pilot = prepared.twin.definition.pilot
+    masked = {name: getattr(prepared.data, name).copy() for name in ("appointments_seen", "durations_seen")}
+    for mask in masked.values():
+        mask[:, 1] = False
+    withheld = replace(prepared.data, **masked)
+    spoilt = replace(withheld, appointments=withheld.appointments.copy(), durations=withheld.durations.copy())
+    spoilt.appointments[:, 1] = 123456
+    spoilt.durations[:, 1] = 999
+    priors = {name: row.build() for name, row in prepared.priors.items()}
+    model = part("model").model
+    import jax
+
+    from bayestwin.infer.predictive import prior_draws
+
+    drawn = {name: value[0] for name, value in prior_draws(partial(model, withheld, priors), jax.random.key(0), 1).items()}
+    assert drawn["area_level"].shape == (3,)
+    densities = [float(log_density(model, (data, priors), {}, drawn)[0]) for data in (withheld, spoilt, prepared.data)]
+    assert densities[0] == pytest.approx(densities[1], rel=1e-12)
+    assert densities[0] != pytest.approx(densities[2], rel=1e-3)
+    # A silent area's effects carry no information, so that the sampler takes them from their prior.
+    information = pilot(withheld).information
+    assert float(np.asarray(information["area_level"])[1]) == 0.0
+    assert float(np.max(np.asarray(information["band_logit"])[1])) == 0.0
