@@ -84,8 +84,8 @@ def fans(tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]], unit: str, scale:
     figure = Figure(figsize=(9.2, 2.5 * rows + 0.2), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True).ravel()
     for ax, (title, (fitted, ahead)) in zip(axes, tables.items(), strict=False):
-        _fan(ax, fitted, GREY, scale)
-        _fan(ax, ahead, BLUE, scale)
+        fan(ax, fitted, GREY, scale)
+        fan(ax, ahead, BLUE, scale)
         if "observed" in fitted and fitted["observed"].notna().any():
             ax.plot(fitted["period_start"], fitted["observed"] / scale, ".", color=INK, markersize=4)
         ax.set_title(title)
@@ -97,7 +97,15 @@ def fans(tables: dict[str, tuple[pd.DataFrame, pd.DataFrame]], unit: str, scale:
     return picture(figure, alt, caption)
 
 
-def _fan(ax: Axes, table: pd.DataFrame, colour: str, scale: float) -> None:
+def fan(ax: Axes, table: pd.DataFrame, colour: str, scale: float) -> None:
+    """Median line and bands of 50, 80 and 95 %.
+
+    Args:
+        ax: where to draw.
+        table: period_start and quantile columns.
+        colour: colour of line and bands.
+        scale: what a unit of the axis stands for.
+    """
     table = table.sort_values("period_start")
     for low, high, alpha in BANDS:
         ax.fill_between(table["period_start"], table[low] / scale, table[high] / scale, color=colour, alpha=alpha, linewidth=0)

@@ -11,7 +11,6 @@ import pytest
 
 import bayestwin as bt
 from bayestwin.calibration import prepare
-from bayestwin.components.duration import GeneralisedGamma
 
 
 def part(name: str) -> ModuleType:
@@ -47,7 +46,6 @@ def test_gp_share_of_minutes_in_a_case_worked_by_hand() -> None:
 def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> None:
     bands = bt.read_study(Path(__file__).parents[2] / "data" / "virtual_practices").extracts[0].barriers
     band = next(barrier for barrier in bands if barrier.kind == "band")
-    law = GeneralisedGamma(jnp.array([2.2]), jnp.array([0.7]), jnp.array([4.0]))
     rng = np.random.default_rng(0)
     log_gamma = np.log(rng.gamma(4.0, size=2_000_000))
     minutes = np.exp(2.2 + 0.7 * (log_gamma - 1.2561176684318) / np.sqrt(0.2838229557371))  # digamma(4), trigamma(4)
