@@ -171,8 +171,8 @@ def _side_by_side(chains: int) -> NamedSharding | None:
     """One device a chain, or None where there are too few and chains go in lockstep."""
     if jax.local_device_count() < chains:
         return None
-    axis = PartitionSpec("chain")
-    return NamedSharding(Mesh(np.array(jax.local_devices()[:chains]), axis), axis)
+    mesh = Mesh(np.array(jax.local_devices()[:chains]), ("chain",))
+    return NamedSharding(mesh, PartitionSpec("chain"))
 
 
 def _chunk(kernel: NUTS, split: NamedSharding | None) -> Callable:
