@@ -10,7 +10,8 @@ from bayestwin.sources import init_study
 from bayestwin.study import Study, read_study
 
 BUNDLED = "virtual_practices"
-BUNDLED_DRAWS, DRAWS = 600, 1000  # a chain; the small study passes its verdict with fewer
+BUNDLED_DRAWS, BUNDLED_WARMUP = 600, 300  # a chain; the small study passes its verdict with fewer
+DRAWS = 1000
 
 
 def demo_study(source: Path | None, out: Path | None, seed: int) -> tuple[Study, Sampling, Path]:
@@ -27,7 +28,7 @@ def demo_study(source: Path | None, out: Path | None, seed: int) -> tuple[Study,
     if source is None:
         return (
             read_study(library_folder("data") / BUNDLED),
-            Sampling(draws=BUNDLED_DRAWS, seed=seed),
+            Sampling(draws=BUNDLED_DRAWS, warmup=BUNDLED_WARMUP, seed=seed),
             out or Path("reports") / BUNDLED / "demo",
         )
     folder = out or Path("reports") / "nhs_gp" / "demo"
