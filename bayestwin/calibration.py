@@ -106,12 +106,11 @@ def _selections(study: Study, twin: Twin) -> dict[str, Unknown]:
 
 def _selection_priors(study: Study, twin: Twin) -> list[Prior]:
     """Priors of selection parameters whose barrier states another sd than the model's own."""
-    own = {name: twin.definition.priors[name] for name in _selections(study, twin)}
-    stated = {name: (0.0, barrier.slope_sd) for name, barrier in _selections(study, twin).items()}
+    own = twin.definition.priors
     return [
-        replace(row, distribution="Normal", parameters=stated[name], source="slope_sd of the study's barrier")
-        for name, row in own.items()
-        if row.parameters != stated[name]
+        replace(own[name], parameters=(0.0, barrier.slope_sd), source="slope_sd of the study's barrier")
+        for name, barrier in _selections(study, twin).items()
+        if own[name].parameters != (0.0, barrier.slope_sd)
     ]
 
 

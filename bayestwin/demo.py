@@ -10,7 +10,7 @@ from bayestwin.sources import init_study
 from bayestwin.study import Study, read_study
 
 BUNDLED = "virtual_practices"
-BUNDLED_DRAWS, BUNDLED_WARMUP = 700, 300  # a chain; the small study passes its verdict with fewer
+BUNDLED_DRAWS, BUNDLED_WARMUP = 700, 300  # a chain: what two minutes allow, and near the least that the verdict does
 DRAWS = 1000
 
 

@@ -1,6 +1,6 @@
-"""Backtest on the real NHS study: forecast eight weeks from 6 March 2022, score against what came.
+"""Backtest on the real NHS study: forecast eight weeks from 6 March 2022 or another Sunday, score against what came.
 
-Run `uv run python benchmarks/nhs_backtest.py [--json]`. The published files are found through
+Run `uv run python benchmarks/nhs_backtest.py [--as-of DATE] [--json]`. The published files are found through
 BAYESTWIN_SHARED_DATA (default ../shared/data). Weekly appointments of every area are scored by the mean weighted
 interval score (Bracher et al. 2021) over seven quantiles, beside AutoETS (statsforecast) fitted to the same weeks.
 """
@@ -34,7 +34,7 @@ def weekly(study: bt.Study) -> pd.DataFrame:
     hierarchy = bt.read_hierarchy(study)
     seen = bt.read_observations(study, hierarchy, bt.load_twin(study.model).definition.streams)["durations"]
     table = pd.DataFrame(seen.values.sum(-1), index=pd.DatetimeIndex(seen.coords["day"]), columns=seen.coords["area"])
-    table.index = table.index - pd.to_timedelta(table.index.weekday, unit="D")
+    table.index = table.index - pd.to_timedelta(table.index.day_of_week, unit="D")
     return table.groupby(level=0).sum().rename_axis("period_start").melt(ignore_index=False, var_name="unit", value_name="y").reset_index()
 
 
@@ -68,6 +68,7 @@ def main() -> None:
     """Run the backtest and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the machine form")
+    parser.add_argument("--as-of", type=date.fromisoformat, default=AS_OF, help="the last day known, a Sunday (default %(default)s)")
     parser.add_argument("--run", type=Path, help="score a run that was calibrated before, instead of calibrating")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -77,13 +78,13 @@ def main() -> None:
             run = bt.load_run(arguments.run)
         else:
             with shown() as (say, watch):
-                run = bt.calibrate(study.at(AS_OF), out=Path(scratch) / "run", say=say, watch=watch)
+                run = bt.calibrate(study.at(arguments.as_of), out=Path(scratch) / "run", say=say, watch=watch)
         seconds = time.perf_counter() - start
-        known = weekly(study)
-        past, truth = known[known["period_start"] < pd.Timestamp(AS_OF)], known[known["period_start"] > pd.Timestamp(AS_OF)]
+        known, as_of = weekly(study), pd.Timestamp(run.manifest["as_of"])
+        past, truth = known[known["period_start"] < as_of], known[known["period_start"] > as_of]
         forecast = run.forecast[run.forecast["quantity"] == "appointments"]
         answer = {
-            "as_of": str(AS_OF),
+            "as_of": run.manifest["as_of"],
             "weeks": WEEKS,
             "verdict": run.verdict["status"],
             "seconds": None if arguments.run else round(seconds, 1),

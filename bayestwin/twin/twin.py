@@ -69,7 +69,8 @@ class Definition:
         per_draw: (data, posterior sites, span) -> arrays by draw.
         draw: (data, span, one draw, generator, inner) -> {quantity: (inner, week, unit)}.
         counted: (data) -> published counts (week, unit) and mask, for plots.
-        selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream.
+        selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream; it must
+            have a normal prior about zero and no data may inform it.
         rated: quantities that are also given per 1,000 of the span's `patients`.
         simulation: how to draw a study, or None.
     """

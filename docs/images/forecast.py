@@ -1,4 +1,4 @@
-"""Draw the README's picture from a run: `uv run python docs/images/forecast.py RUN`."""
+"""Draw the README's picture from a run of the NHS study: `uv run python docs/images/forecast.py RUN`."""
 
 import sys
 from pathlib import Path
