@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayestwin.infer.settings import Sampling
+
 if TYPE_CHECKING:
-    from bayestwin.infer.settings import Sampling
     from bayestwin.runs import Run
 
 EXIT_VERDICT = 3
@@ -139,17 +140,15 @@ def calibrate(
     folder: StudyFolder,
     as_of: AsOf = None,
     out: Out = None,
-    chains: Chains = 4,
-    draws: Count = 1000,
-    warmup: Warmup = 400,
-    seed: Seed = 0,
-    target_accept: Accept = 0.92,
+    chains: Chains = Sampling.chains,
+    draws: Count = Sampling.draws,
+    warmup: Warmup = Sampling.warmup,
+    seed: Seed = Sampling.seed,
+    target_accept: Accept = Sampling.target_accept,
     as_json: Json = False,
 ) -> None:
     """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""
     with _errors():
-        from bayestwin.infer.settings import Sampling
-
         run = _calibrated(_study(folder, as_of), Sampling(chains, draws, warmup, seed, target_accept), out)
     _finish(run, as_json)
 

@@ -10,8 +10,6 @@ from bayestwin.sources import init_study
 from bayestwin.study import Study, read_study
 
 BUNDLED = "virtual_practices"
-BUNDLED_DRAWS, BUNDLED_WARMUP = 700, 300  # a chain: what two minutes allow, and near the least that the verdict does
-DRAWS = 1000
 
 
 def demo_study(source: Path | None, out: Path | None, seed: int) -> tuple[Study, Sampling, Path]:
@@ -26,12 +24,8 @@ def demo_study(source: Path | None, out: Path | None, seed: int) -> tuple[Study,
         The study, its sampling and its run folder; a study made from `source` lies beside the run, to be looked at and edited.
     """
     if source is None:
-        return (
-            read_study(library_folder("data") / BUNDLED),
-            Sampling(draws=BUNDLED_DRAWS, warmup=BUNDLED_WARMUP, seed=seed),
-            out or Path("reports") / BUNDLED / "demo",
-        )
+        return read_study(library_folder("data") / BUNDLED), Sampling(seed=seed), out or Path("reports") / BUNDLED / "demo"
     folder = out or Path("reports") / "nhs_gp" / "demo"
     place = folder.with_name(f"{folder.name}-study")
     study = read_study(place) if place.is_dir() else init_study(place, "nhs_gp", source)
-    return study, Sampling(draws=DRAWS, seed=seed), folder
+    return study, Sampling(seed=seed), folder

@@ -87,7 +87,6 @@ def _skeleton(study: str | Path | None, model: str, design: Design, seed: int) -
 
 def _draw(definition: Any, data: Any, priors: Any, place: Any, seed: int, folder: Path) -> Any:
     """Draw parameters, data and the weeks ahead; publish; return the truth."""
-    import jax
     import numpy as np
 
     from bayestwin.infer.posterior import dataset
@@ -96,7 +95,7 @@ def _draw(definition: Any, data: Any, priors: Any, place: Any, seed: int, folder
 
     rng = np.random.default_rng(seed)
     model = partial(definition.model, data, {name: row.build() for name, row in priors.items()})
-    drawn = prior_draws(model, jax.random.key(seed), 1)
+    drawn = prior_draws(model, rng, 1)
     data = definition.simulation.publish(folder, data, drawn, definition.model, priors, rng)
     truth = dataset({name: value[0] for name, value in drawn.items()}, definition.dims, data.coords, sampled=False)
     span = definition.future(data, FUTURE_WEEKS, Scenario(), place)

@@ -6,6 +6,7 @@ logarithm too. The laws are NumPyro's in every other way, but that replicates ar
 spend a minute compiling what NumPy does in a second.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro.distributions as dist
@@ -37,6 +38,12 @@ def log_gamma(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return (y - 0.5) * jnp.log(y) - y + HALF_LOG_2PI + series * inverse - jnp.log(rise)
 
 
+def log_factorial(counts: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Log of counts' factorials; of counts that are known while a program is compiled, once and for all."""
+    with jax.ensure_compile_time_eval():
+        return log_gamma(counts + 1.0)
+
+
 class NegativeBinomial(dist.GammaPoisson):
     """NB2 counts by mean and concentration: variance = mean + mean² / concentration."""
 
@@ -56,7 +63,7 @@ class NegativeBinomial(dist.GammaPoisson):
     def log_prob(self, value: Array) -> Float[Array, "..."]:
         """Log probability of the counts."""
         k, mean = self.concentration, self.concentration / self.rate
-        rising = log_gamma(value + k) - log_gamma(k) - log_gamma(value + 1.0)
+        rising = log_gamma(value + k) - log_gamma(k) - log_factorial(value)
         return rising + value * jnp.log(mean) + k * jnp.log(k) - (value + k) * jnp.log(mean + k)
 
 
@@ -79,5 +86,5 @@ class DirichletMultinomial(dist.DirichletMultinomial):
         """Log probability of the counts; the category axis is the last."""
         alpha, total = self.concentration, self.concentration.sum(-1)
         counted = value.sum(-1)
-        categories = (log_gamma(value + alpha) - log_gamma(alpha) - log_gamma(value + 1.0)).sum(-1)
-        return categories + log_gamma(counted + 1.0) + log_gamma(total) - log_gamma(counted + total)
+        categories = (log_gamma(value + alpha) - log_gamma(alpha) - log_factorial(value)).sum(-1)
+        return categories + log_factorial(counted) + log_gamma(total) - log_gamma(counted + total)

@@ -1,42 +1,70 @@
-"""Nested levels: how much the data below a level say about it."""
+"""Nested levels: what the data below a level say about it, whatever the spread of its members."""
 
+from collections.abc import Callable, Mapping
+
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
+
+from bayestwin.components.informed import Look
+
+Sites = Mapping[str, Array]
 
 
-def group_information(information: np.ndarray, groups: np.ndarray, count: int, sd: np.ndarray | float) -> np.ndarray:
-    """Information about group means: each member adds 1 / (sd² + 1 / I).
+def pooled(
+    below: Look,
+    spread: Callable[[Sites], Array],
+    groups: np.ndarray | None = None,
+    count: int = 1,
+    shift: Callable[[Sites], Array] = lambda sites: jnp.zeros(()),
+) -> Look:
+    """The look at group means that a look at their members gives, at the members' current spread.
 
     Args:
-        information: precision of the data about each member, leading axis members, ≥ 0.
-        groups: group index of each member, shape (members,).
-        count: number of groups; one without members gets zero.
-        sd: spread of the members about their group's mean, broadcast against `information`.
+        below: look at the members, leading axis members.
+        spread: sd of the members about their group's mean, from the sites sampled so far; broadcast against the members.
+        groups: group index of each member, shape (members,); one group that has no axis of its own if None.
+        count: number of groups.
+        shift: what the members lie above their group's mean by beyond chance, such as a covariate's effect.
 
     Returns:
-        Precision about each group's mean, leading axis groups.
+        Look at the groups: a group whose members are all silent has zero information.
 
-    Example:
-        >>> group_information(np.array([1.0, 1.0, 0.0]), np.array([0, 0, 1]), 2, 1.0).tolist()
-        [1.0, 0.0]
+    Source: Gelman & Hill (2007), "Data Analysis Using Regression and Multilevel/Hierarchical Models", §12, eq. 12.1,
+    applied level by level.
     """
-    information = np.asarray(information, float)
-    share = information / (1.0 + np.square(sd) * information)
-    total = np.zeros((count, *share.shape[1:]))
-    np.add.at(total, groups, share)
-    return total
+
+    def look(sites: Sites) -> tuple[Array, Array]:
+        value, information = below(sites)
+        index = np.zeros(len(value), int) if groups is None else groups
+        pooled_value, pooled_information = pool(value - shift(sites), information, index, count, spread(sites))
+        return (pooled_value[0], pooled_information[0]) if groups is None else (pooled_value, pooled_information)
+
+    return look
 
 
-def group_mean(values: np.ndarray, weights: np.ndarray, groups: np.ndarray, count: int) -> np.ndarray:
-    """Weighted mean of members by group, the overall mean where a group has no weight.
+def pool(
+    value: Float[Array, "member ..."], information: Float[Array, "member ..."], groups: np.ndarray, count: int, sd: Float[Array, "..."]
+) -> tuple[Float[Array, "group ..."], Float[Array, "group ..."]]:
+    """Group means and their information: each member weighs 1 / (sd² + 1 / I).
 
     Args:
-        values: members' values, leading axis members.
-        weights: members' weights, same shape, ≥ 0.
-        groups: group index of each member.
-        count: number of groups.
+        value: what the data say of each member.
+        information: how precisely, ≥ 0.
+        groups: group index of each member, shape (member,).
+        count: number of groups; one without information gets the value zero.
+        sd: spread of the members about their group's mean, broadcast against the members.
+
+    Returns:
+        Values and information, leading axis groups.
+
+    Example:
+        >>> value, information = pool(np.array([1.0, 3.0, 9.0]), np.array([1.0, 1.0, 0.0]), np.array([0, 0, 1]), 2, 1.0)
+        >>> value.tolist(), information.tolist()
+        ([2.0, 0.0], [1.0, 0.0])
     """
-    sums = np.zeros((2, count, *np.shape(values)[1:]))
-    np.add.at(sums[0], groups, weights * values)
-    np.add.at(sums[1], groups, weights)
-    overall = sums[0].sum(0) / np.maximum(sums[1].sum(0), 1e-300)
-    return np.where(sums[1] > 0, sums[0] / np.where(sums[1] > 0, sums[1], 1.0), overall)
+    weight = information / (1.0 + jnp.square(sd) * information)
+    member = jnp.asarray(groups == np.arange(count)[:, None], float)  # sums as a product: cheaper than scattering
+    total = jnp.tensordot(member, weight, 1)
+    mean = jnp.tensordot(member, weight * value, 1) / jnp.where(total > 0, total, 1.0)
+    return mean, total

@@ -9,37 +9,79 @@ centred and a silent one (I = 0) exactly non-centred. It is a change of variable
 whatever the pilot says; a poor pilot only costs speed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from jax.typing import ArrayLike
+from jaxtyping import Array
+from numpyro.handlers import reparam
 from numpyro.infer.reparam import Reparam
+
+from bayestwin.components.scale import Scale
+
+Look = Callable[[Mapping[str, Array]], tuple[Array, Array]]
+"""What the data say about an effect: its value and their information about it, given the sites sampled before it."""
+
+
+def seen(value: np.ndarray, information: np.ndarray | float) -> Look:
+    """A look that depends on nothing else: value and information of the data about an effect, shaped like it."""
+    fixed = jnp.asarray(value, float), jnp.broadcast_to(jnp.asarray(information, float), np.shape(value))
+    return lambda sites: fixed
+
+
+def site(name: str) -> Callable[[Mapping[str, Array]], Array]:
+    """The current value of a site that is sampled earlier, for looks that depend on it."""
+    return lambda sites: sites[name]
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """What a cheap first look says about a model's effects.
+    """What a cheap first look says about a model's unknowns.
 
     Attributes:
-        values: pilot value of each normal effect by site name, shaped like the site.
-        information: information (1 / variance) of the data about it, same shape; 0 where silent.
+        looks: look at each normal effect, by site name.
         start: starting values of further sites by name, on their natural scale.
     """
 
-    values: Mapping[str, np.ndarray] = field(default_factory=dict)
-    information: Mapping[str, np.ndarray] = field(default_factory=dict)
+    looks: Mapping[str, Look] = field(default_factory=dict)
     start: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def reparameterisations(self) -> dict[str, Reparam]:
-        """One `DataInformed` per effect, ready for `numpyro.handlers.reparam`."""
-        return {name: DataInformed(self.values[name], self.information[name]) for name in self.values}
 
-    def initial_values(self) -> dict[str, np.ndarray]:
-        """Sites' starting values under the reparameterisation: every effect at its pilot value."""
-        return {**self.start, **{f"{name}_u": np.zeros_like(np.asarray(v, float)) for name, v in self.values.items()}}
+class informed(reparam):
+    """NumPyro handler: sample effects in the parameterisation that their data ask for, half-normal scales as `Scale`.
+
+    Auxiliary sites are named `<site>_u` (zero where the pilot puts the effect) and `<site>_z` (zero at the pilot's scale).
+
+    Args:
+        fn: model without arguments.
+        pilot: what a first look said.
+    """
+
+    def __init__(self, fn: Callable[[], None], pilot: Pilot) -> None:
+        self.pilot = pilot
+        self.sites: dict[str, Array] = {}
+        super().__init__(fn, self._choose)
+
+    def __enter__(self) -> None:
+        self.sites = {}
+        super().__enter__()
+
+    def postprocess_message(self, msg: dict) -> None:
+        """Remember what was drawn: looks at later effects may need it."""
+        if msg["type"] in ("sample", "deterministic"):
+            self.sites[msg["name"]] = msg["value"]
+
+    def _choose(self, site: dict) -> Reparam | None:
+        name = site["name"]
+        if name in self.pilot.looks:
+            return DataInformed(*self.pilot.looks[name](self.sites))
+        if isinstance(site["fn"], dist.HalfNormal) and not site["is_observed"]:
+            return Scale(self.pilot.start.get(name, site["fn"].scale))
+        return None
 
 
 class DataInformed(Reparam):
@@ -62,7 +104,7 @@ class DataInformed(Reparam):
         >>> fast = numpyro.handlers.reparam(model, {"effect": DataInformed(0.3, 10.0)})
     """
 
-    def __init__(self, value: np.ndarray | float, information: np.ndarray | float) -> None:
+    def __init__(self, value: ArrayLike, information: ArrayLike) -> None:
         self.value = value
         self.information = information
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
@@ -38,14 +37,17 @@ def assemble(definition: Definition, data: Any, model: Callable[[], None], draws
     likelihood, prior_density = log_densities(model, flat)
     kept = np.linspace(0, count - 1, min(PREDICTIVE_DRAWS, count)).astype(int)
     thin = {name: value[:, kept].reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
-    prior = prior_draws(model, jax.random.key(seed), PRIOR_DRAWS)
-    few = {name: value[: PREDICTIVE_DRAWS * 4] for name, value in prior.items()}
+    prior = prior_draws(model, rng, PRIOR_DRAWS)
+    both = predict(model, {name: np.concatenate([value, prior[name][: PREDICTIVE_DRAWS * 4]]) for name, value in thin.items()}, rng)
+    replicated, imagined = (
+        {name: value[part] for name, value in both.items()} for part in (slice(len(kept) * chains), slice(len(kept) * chains, None))
+    )
 
     def chained(values: Mapping[str, np.ndarray], length: int = chains) -> dict[str, np.ndarray]:
         return {name: value.reshape(length, -1, *value.shape[1:]) for name, value in values.items()}
 
     cells = {name: definition.observed[name][: likelihood[name].ndim - 1] for name in roles.observed}
-    predicted = dataset(chained(predict(model, thin, rng)), definition.observed, data.coords)
+    predicted = dataset(chained(replicated), definition.observed, data.coords)
     groups = {
         "posterior": dataset(draws.sites, definition.dims, data.coords),
         "sample_stats": dataset(draws.stats, {}, {}),
@@ -53,7 +55,7 @@ def assemble(definition: Definition, data: Any, model: Callable[[], None], draws
         "log_prior": dataset(chained(prior_density), {}, {}),
         "posterior_predictive": predicted.assign_coords(draw=kept),
         "prior": dataset(chained(prior, 1), definition.dims, data.coords),
-        "prior_predictive": dataset(chained(predict(model, few, rng), 1), definition.observed, data.coords),
+        "prior_predictive": dataset(chained(imagined, 1), definition.observed, data.coords),
         "observed_data": dataset(definition.arrays(data), definition.observed, data.coords, sampled=False),
         "constant_data": _constants(definition, data),
     }

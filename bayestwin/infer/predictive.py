@@ -9,9 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro.distributions as dist
+from jax.scipy.special import ndtr
 from numpyro.handlers import seed, substitute, trace
-
-BATCH = 20  # draws evaluated together
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
         density = {name: found[name]["fn"].log_prob(found[name]["value"]) for name in names.observed}
         return density, {name: found[name]["fn"].log_prob(found[name]["value"]).sum() for name in names.latent}
 
-    return _numpy(jax.jit(lambda values: jax.lax.map(one, values, batch_size=BATCH))(latent))
+    return _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))
 
 
 def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -87,20 +87,45 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
         laws.update({name: type(law) for name, law in masked.items()})
         return {name: law.chance() for name, law in masked.items()}
 
-    chances = _numpy(jax.jit(lambda values: jax.lax.map(one, values, batch_size=BATCH))(latent))
+    chances = _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))
     return {name: np.asarray(laws[name].draw(rng, **chance), np.int32) for name, chance in chances.items()}
 
 
-def prior_draws(model: Callable[[], None], key: jax.Array, size: int) -> dict[str, np.ndarray]:
-    """Draws of every latent and deterministic site from the prior, leading axis draw."""
+def prior_draws(model: Callable[[], None], rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:
+    """Draws of every latent and deterministic site from the prior, leading axis draw.
+
+    Args:
+        model: NumPyro model without arguments.
+        rng: random generator.
+        size: draws.
+    """
     names = sites(model)
 
-    def one(key: jax.Array) -> dict:
-        found = trace(seed(model, key)).get_trace()
-        return {name: found[name]["value"] for name in names.latent + names.deterministic}
+    def values(made: Callable[[], None], wanted: tuple[str, ...]) -> dict:
+        found = trace(seed(made, 0)).get_trace()
+        return {name: found[name]["value"] for name in wanted}
 
-    # One at a time: a batch of draws takes twice as long to compile as to make.
-    return _numpy(jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(key, size)))
+    shapes = jax.eval_shape(lambda: values(model, names.latent))
+    noise = {name: rng.standard_normal((size, *value.shape)) for name, value in shapes.items()}
+
+    def one(noise: dict) -> dict:
+        return values(substitute(model, substitute_fn=lambda site: _from_noise(site, noise)), names.latent + names.deterministic)
+
+    return _numpy(jax.jit(lambda noise: jax.lax.map(one, noise))(noise))
+
+
+def _from_noise(site: dict, noises: Mapping[str, jax.Array]) -> jax.Array | None:
+    """A site's value made of standard normals: a random generator at every site would take long to compile."""
+    if site["name"] not in noises:
+        return None
+    law, noise = site["fn"], noises[site["name"]]
+    if isinstance(law, dist.Normal):
+        return law.loc + law.scale * noise
+    if isinstance(law, dist.LogNormal):
+        return jnp.exp(law.loc + law.scale * noise)
+    if isinstance(law, dist.HalfNormal):
+        return law.scale * jnp.abs(noise)
+    return law.icdf(ndtr(noise))
 
 
 def _numpy(tree: Any) -> Any:

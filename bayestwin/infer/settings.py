@@ -17,6 +17,6 @@ class Sampling:
 
     chains: int = 4
     draws: int = 1000
-    warmup: int = 400
+    warmup: int = 300
     seed: int = 0
-    target_accept: float = 0.92
+    target_accept: float = 0.8

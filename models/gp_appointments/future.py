@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
+from bayestwin.barriers import Band
 from bayestwin.components.calendar import monday
 from bayestwin.components.duration import GeneralisedGamma
 from bayestwin.components.trend import cosine_basis, extend
@@ -82,56 +85,45 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
 
     Returns:
         The sites and, by draw: `exposure` of the span's weeks against the average observed week (log), the trend
-        coefficients net of the calendar, `category_minutes` (area, band) and `minutes_cv` of one appointment (area).
+        coefficients net of the calendar, `category_minutes` (area, band), `minutes_cv` of one appointment (area) and `cell_share` (board, cell).
     """
-    seen, asked = _exposures(data, draws, span)
+    kinds = (draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday"))
+    effects = DayEffects(day_kind_effects(*kinds), jnp.stack([draws[name] for name in SPECIAL_DAYS], axis=-1))
+    asked, seen = np.asarray(log_exposure(effects, span.calendar)[1]), draws["week_exposure"]
     basis, _ = cosine_basis(len(data.calendar.weeks))
-    minutes, cv = _category_minutes(data, draws)
+    law = (draws[name] for name in ("area_minutes", "area_spread", "duration_shape", "area_null", "null_slope"))
+    minutes, cv = map(np.asarray, _category_minutes(data.band, *law))
     return {
         **draws,
         "exposure": asked - seen.mean(1, keepdims=True),
-        "seen_exposure": seen - seen.mean(1, keepdims=True),
         "nation": draws["national_coefficient"] - seen @ basis.T,
         "boards": draws["board_coefficient"] - draws["national_coefficient"][:, :, None],
         "category_minutes": minutes,
         "minutes_cv": cv,
+        "cell_share": np.asarray(cell_shares(draws["cell_logit"])),
     }
 
 
-def _exposures(data: Workload, draws: Draw, span: Span) -> tuple[np.ndarray, np.ndarray]:
-    """Log working-day equivalents of each observed week and of each week asked for, (draw, week)."""
+@partial(jax.jit, static_argnums=0)
+def _category_minutes(band: Band, mean: Array, log_sd: Array, shape: Array, null: Array, slope: Array) -> tuple[Array, Array]:
+    """Mean minutes of an appointment in each released category, the hiding one last, and one appointment's CV.
 
-    def both(kinds: list[jax.Array], special: list[jax.Array]) -> tuple[jax.Array, jax.Array]:
-        effects = DayEffects(day_kind_effects(*kinds), jnp.stack(special, axis=-1))
-        return log_exposure(effects, data.calendar)[1], log_exposure(effects, span.calendar)[1]
-
-    kinds = [draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday")]
-    seen, asked = jax.jit(both)(kinds, [draws[name] for name in SPECIAL_DAYS])
-    return np.asarray(seen), np.asarray(asked)
-
-
-def _category_minutes(data: Workload, draws: Draw) -> tuple[np.ndarray, np.ndarray]:
-    """Mean minutes of an appointment in each released category, the hiding one last, and one appointment's CV."""
-
-    def one(mean: jax.Array, log_sd: jax.Array, shape: jax.Array, null: jax.Array, slope: jax.Array) -> tuple:
-        law = GeneralisedGamma(mean, jnp.exp(log_sd), jnp.broadcast_to(shape, mean.shape))
-        masses = data.band.masses(law.cdf)
-        whole = law.moment(1.0)[:, None]
-        partial = law.partial_moment(jnp.asarray(data.band.edges), 1.0)
-        sums = jnp.diff(jnp.concatenate([jnp.zeros_like(whole), partial, whole], axis=1), axis=1)
-        within = sums[:, 1:-1] / shown_masses(data, law)
-        tails, tail_sum = masses[:, 0] + masses[:, -1], sums[:, 0] + sums[:, -1]
-        # Selection on the logistic scale with this slope is an exponential tilt of the recorded durations.
-        tilted = masses[:, 1:-1] * jnp.exp(slope * log_minutes_of_bands(data))
-        null_mean = (tilted * within).sum(1) / tilted.sum(1)
-        odds = jnp.exp(null)
-        unknown = (tail_sum + odds * null_mean) / (tails + odds)
-        cv = jnp.sqrt(law.moment(2.0) / law.moment(1.0) ** 2 - 1.0)
-        return jnp.concatenate([within, unknown[:, None]], axis=1), cv
-
-    names = ("area_minutes", "area_spread", "duration_shape", "area_null", "null_slope")
-    both = jax.jit(lambda *sites: jax.lax.map(lambda row: one(*row), sites, batch_size=20))(*(draws[n] for n in names))
-    return np.asarray(both[0]), np.asarray(both[1])
+    Leading axis draw; areas next, except for shape and slope.
+    """
+    law = GeneralisedGamma(mean, jnp.exp(log_sd), jnp.broadcast_to(shape[:, None], mean.shape))
+    masses = band.masses(law.cdf)
+    whole = law.moment(1.0)[..., None]
+    partial_sums = law.partial_moment(jnp.asarray(band.edges), 1.0)
+    sums = jnp.diff(jnp.concatenate([jnp.zeros_like(whole), partial_sums, whole], axis=-1), axis=-1)
+    within = sums[..., 1:-1] / shown_masses(band, law)
+    tails, tail_sum = masses[..., 0] + masses[..., -1], sums[..., 0] + sums[..., -1]
+    # Selection on the logistic scale with this slope is an exponential tilt of the recorded durations.
+    tilted = masses[..., 1:-1] * jnp.exp(slope[:, None, None] * log_minutes_of_bands(band))
+    null_mean = (tilted * within).sum(-1) / tilted.sum(-1)
+    odds = jnp.exp(null)
+    unknown = (tail_sum + odds * null_mean) / (tails + odds)
+    cv = jnp.sqrt(law.moment(2.0) / law.moment(1.0) ** 2 - 1.0)
+    return jnp.concatenate([within, unknown[..., None]], axis=-1), cv
 
 
 def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> dict[str, np.ndarray]:
@@ -186,7 +178,7 @@ def _minutes(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, i
     else:
         tilt = np.broadcast_to(draw["minutes_tilt"][None, :, None], (inner, len(span.weeks), 1))
         counts = np.where(data.durations_seen[..., None], data.durations, 0)
-    expected = _softmax(draw["band_logit"] + tilt[..., None] * np.asarray(log_minutes_of_bands(data)))
+    expected = _softmax(draw["band_logit"] + tilt[..., None] * log_minutes_of_bands(data.band))
     shares = _dirichlet(rng, draw["band_concentration"] * expected + counts)
     return np.einsum("nwak,ak->nwa", shares, draw["category_minutes"])
 
@@ -203,7 +195,7 @@ def _dirichlet(rng: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
 
 def _gp_share(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
     """Share of clinician minutes that GPs give, (inner, week, board)."""
-    alpha = draw["cell_concentration"] * np.asarray(cell_shares(draw["cell_logit"]))
+    alpha = draw["cell_concentration"] * draw["cell_share"]
     by_week = np.broadcast_to(alpha, (inner, len(span.weeks), *alpha.shape))
     cells = _dirichlet(rng, by_week + _month_counts(data, span))
     return gp_minutes_share(cells, draw["remote_ratio"], draw["other_ratio"], draw["unknown_staff_slope"])

@@ -10,10 +10,13 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import numpyro
 import numpyro.distributions as dist
+from jax.scipy.special import polygamma
 from jaxtyping import Array, Float
 
+from bayestwin.barriers import Band
 from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
 from bayestwin.components.trend import coefficient_sd, cosine_basis
@@ -77,27 +80,47 @@ def demand(data: Workload, priors: Priors) -> None:
     """Attended appointments: list size, nested places, nested trends, calendar, NB2 counts."""
     span = data.calendar
     effects = day_effects(priors)
-    by_period, by_week = log_exposure(effects, span)
+    by_period, of_days = log_exposure(effects, span)
+    by_week = of_days
     if data.grid == "week":
-        split_of_weeks(data, priors, effects)
+        concentration = split_of_weeks(data, priors, effects)
+        by_week = of_days + part_weeks(data, of_days - log_exposure(effects, data.whole_weeks)[1], concentration)
+    numpyro.deterministic("week_exposure", by_week)
+    spread = {name: numpyro.sample(name, priors[name]) for name in ("sd_region", "sd_board", "sd_area", "workforce_slope")}
     national = priors["national_level"]
     level = numpyro.sample("national_level", dist.Normal(national.loc + by_week.mean(), national.scale))
     numpyro.deterministic("rate_per_1000_patient_days", 1000.0 * jnp.exp(level - by_week.mean()))
-    area_level = places(data, priors, level)
+    area_level = places(data, level, spread)
     trend = board_trends(data, priors, by_week)
-    within_week = by_period - by_week[span.period_week]
+    within_week = by_period - of_days[span.period_week]
     log_rate = area_level + trend[span.period_week][:, data.area_board] + within_week[:, None]
     mean = data.patients * jnp.exp(log_rate)
     counts = NegativeBinomial(mean, count_concentration(data, priors))
     observe("appointments", counts, data.appointments, data.appointments_seen)
 
 
-def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> None:
-    """How the nation's week divides over its days, given its total: what the weekly grid would not see."""
+def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> Array:
+    """How the nation's week divides over its days, given its total; returns how closely weeks keep to it."""
     concentration = numpyro.sample("day_concentration", priors["day_concentration"])
     share = day_shares(effects, data.calendar)
     alpha = jnp.where(data.days_open, concentration * share, ABSENT)
     observe("days", DirichletMultinomial(alpha, total_count=data.days.sum(-1)), data.days, data.days.sum(-1) > 0)
+    return concentration
+
+
+def part_weeks(data: Workload, log_share: Float[Array, " week"], concentration: Array) -> Float[Array, " week"]:
+    """What the seen days of a part-observed week hold beyond their usual share of the week, on the log scale.
+
+    If a week divides over its days by a Dirichlet law of concentration κ, days that usually hold the share s hold
+    Beta(κ s, κ (1 - s)) of it, whose logarithm has variance ψ′(κ s) - ψ′(κ). Without this a part week would pass for
+    a shock to the nation's demand.
+    """
+    part = np.flatnonzero(np.bincount(data.calendar.week) < 7)
+    if not part.size:
+        return jnp.zeros_like(log_share)
+    sd = jnp.sqrt(polygamma(1, concentration * jnp.exp(log_share[part])) - polygamma(1, concentration))
+    noise = numpyro.sample("part_week", dist.Normal(jnp.zeros(part.size), 1.0))
+    return jnp.zeros_like(log_share).at[part].set(sd * noise)
 
 
 def day_shares(effects: DayEffects, span: Calendar) -> Float[Array, "week day_of_week"]:
@@ -113,10 +136,9 @@ def observe(name: str, law: dist.Distribution, value: Array, seen: Array) -> Non
     numpyro.sample(name, law.mask(seen), obs=value)
 
 
-def places(data: Workload, priors: Priors, level: Array) -> Float[Array, " area"]:
+def places(data: Workload, level: Array, spread: Mapping[str, Array]) -> Float[Array, " area"]:
     """Nested levels: national < region < board < area, with network staff as a covariate."""
-    spread = {name: numpyro.sample(name, priors[name]) for name in ("sd_region", "sd_board", "sd_area")}
-    slope = numpyro.sample("workforce_slope", priors["workforce_slope"])
+    slope = spread["workforce_slope"]
     region = numpyro.sample("region_level", dist.Normal(jnp.repeat(level, len(data.region)), spread["sd_region"]))
     board = numpyro.sample("board_level", dist.Normal(region[data.board_region], spread["sd_board"]))
     return numpyro.sample("area_level", dist.Normal(board[data.area_board] + slope * data.workforce, spread["sd_area"]))
@@ -141,8 +163,8 @@ def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period 
 
     On the daily grid closed days have a concentration of their own.
     """
-    level = numpyro.sample("concentration_level", priors["concentration_level"])
     spread = numpyro.sample("concentration_sd", priors["concentration_sd"])
+    level = numpyro.sample("concentration_level", priors["concentration_level"])
     by_area = numpyro.sample("log_concentration", dist.Normal(jnp.repeat(level, len(data.area)), spread))
     lost = numpyro.sample("holiday_dispersion", priors["holiday_dispersion"])
     concentration = jnp.exp(by_area - lost * data.calendar.unsettled[:, None])
@@ -155,14 +177,14 @@ def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period 
 def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> None:
     """Minutes of an appointment, seen in bands with a category that hides some of them."""
     law, null_logit = duration_law(data, priors, family)
-    shown = shown_masses(data, law)
+    shown = shown_masses(data.band, law)
     log_share = jnp.log(shown) + jax.nn.log_sigmoid(-null_logit)[:, None]
     hidden = jnp.log1p(-jnp.exp(log_share).sum(-1, keepdims=True))
     misfit = numpyro.sample("band_sd", priors["band_sd"])
     logit = numpyro.sample("band_logit", dist.Normal(log_share - hidden, misfit))
     tilt = minutes_tilt(data, priors)
     concentration = numpyro.sample("band_concentration", priors["band_concentration"])
-    share = category_shares(logit, tilt, log_minutes_of_bands(data))
+    share = category_shares(logit, tilt, log_minutes_of_bands(data.band))
     law_of_counts = DirichletMultinomial(concentration * share, total_count=data.durations.sum(-1))
     observe("durations", law_of_counts, data.durations, data.durations_seen)
     numpyro.deterministic("minutes_sd", jnp.sqrt(law.moment(2.0) - law.moment(1.0) ** 2))
@@ -170,28 +192,28 @@ def durations(data: Workload, priors: Priors, family: str = "generalised_gamma")
 
 def duration_law(data: Workload, priors: Priors, family: str) -> tuple[Duration, Float[Array, " area"]]:
     """The areas' duration laws, and the log-odds that a duration is not recorded."""
+    shape = numpyro.sample("duration_shape", priors["duration_shape"]) if family == "generalised_gamma" else None
+    null_logit = _areas(data, priors, "area_null", "null_level", "sd_null")
     mean = _areas(data, priors, "area_minutes", "minutes_level", "sd_minutes")
     log_sd = _areas(data, priors, "area_spread", "spread_level", "sd_spread")
-    null_logit = _areas(data, priors, "area_null", "null_level", "sd_null")
-    if family == "lognormal":
+    if shape is None:
         return LogNormal(mean, jnp.exp(log_sd)), null_logit
-    shape = numpyro.sample("duration_shape", priors["duration_shape"])
     return GeneralisedGamma(mean, jnp.exp(log_sd), jnp.broadcast_to(shape, mean.shape)), null_logit
 
 
 def _areas(data: Workload, priors: Priors, name: str, level: str, spread: str) -> Float[Array, " area"]:
-    centre, sd = numpyro.sample(level, priors[level]), numpyro.sample(spread, priors[spread])
+    sd, centre = (numpyro.sample(name_, priors[name_]) for name_ in (spread, level))
     return numpyro.sample(name, dist.Normal(jnp.repeat(centre, len(data.area)), sd))
 
 
-def shown_masses(data: Workload, law: Duration) -> Float[Array, "area band"]:
+def shown_masses(band: Band, law: Duration) -> Float[Array, "area band"]:
     """Probability of each released band, tails left out (they are always hidden)."""
-    return jnp.maximum(data.band.masses(law.cdf)[..., 1:-1], 1e-12)
+    return jnp.maximum(band.masses(law.cdf)[..., 1:-1], 1e-12)
 
 
-def log_minutes_of_bands(data: Workload) -> Float[Array, " band"]:
+def log_minutes_of_bands(band: Band) -> Float[np.ndarray, " band"]:
     """Log of each band's geometric middle, about their mean."""
-    edges = jnp.log(jnp.maximum(jnp.asarray(data.band.edges), 0.5))
+    edges = np.log(np.maximum(band.edges, 0.5))
     middle = 0.5 * (edges[1:] + edges[:-1])
     return middle - middle.mean()
 
@@ -213,8 +235,8 @@ def category_shares(logit: Array, tilt: Array, log_minutes: Array) -> Float[Arra
 
 def staff_mix(data: Workload, priors: Priors) -> None:
     """Who sees patients and how: shares of staff and mode by board and month."""
-    level = numpyro.sample("cell_level", priors["cell_level"])
     sd = numpyro.sample("cell_sd", priors["cell_sd"])
+    level = numpyro.sample("cell_level", priors["cell_level"])
     logit = numpyro.sample("cell_logit", dist.Normal(jnp.broadcast_to(level, (len(data.board), level.shape[0])), sd))
     concentration = numpyro.sample("cell_concentration", priors["cell_concentration"])
     share = cell_shares(logit)

@@ -19,7 +19,7 @@ from bayestwin.library import library_folder
 from bayestwin.study import Calendar as StudyCalendar
 
 from .model import DayEffects, day_kind_effects, log_day_weights
-from .workload import CELLS, SPECIAL_DAYS, Calendar, Workload, calendar, fold_weeks
+from .workload import CELLS, SPECIAL_DAYS, Calendar, Workload, calendar, fold_weeks, whole_weeks
 
 FIRST_DAY = np.datetime64("2023-10-02")
 EDGES = (0.5, 5.5, 10.5, 15.5, 20.5, 30.5, 60.5)
@@ -62,6 +62,7 @@ def invent(design: Any, seed: int) -> Workload:
     return Workload(
         grid="week",
         calendar=span,
+        whole_weeks=whole_weeks(span, place()),
         area=np.array([f"A{i + 1:03d}" for i in range(areas)]),
         board=np.array([f"B{i + 1:02d}" for i in range(boards)]),
         region=np.array([f"R{i + 1}" for i in range(regions)]),

@@ -100,6 +100,11 @@ def calendar(days: np.ndarray, grid: str, place: StudyCalendar, opened: np.ndarr
     )
 
 
+def whole_weeks(span: Calendar, place: StudyCalendar) -> Calendar:
+    """All seven days of each week of a span."""
+    return calendar((span.weeks[:, None] + np.arange(7)).ravel(), "week", place)
+
+
 def _unsettled(kind: np.ndarray, christmas: np.ndarray, school: np.ndarray, period: np.ndarray, count: int) -> np.ndarray:
     """How far places differ in a period, 0 to 1, mean over its Mondays to Fridays.
 
@@ -117,7 +122,7 @@ class Workload:
 
     Attributes:
         grid: "week" or "day".
-        calendar: the observed span.
+        calendar: the observed span; whole_weeks: all days of its weeks.
         area, board, region: codes; area_name: readable names.
         area_board: index of each area's board; board_region: of each board's region.
         patients: registered at included practices, (period, area).
@@ -132,6 +137,7 @@ class Workload:
 
     grid: str
     calendar: Calendar
+    whole_weeks: Calendar
     area: np.ndarray
     board: np.ndarray
     region: np.ndarray
@@ -174,6 +180,7 @@ class Workload:
             "other_cell": np.array(CELLS[1:]),
             "weekday": np.array(WEEKDAYS[1:5]),
             "day_of_week": np.array(WEEKDAYS),
+            "part_week": self.calendar.weeks[np.bincount(self.calendar.week) < 7].astype("datetime64[ns]"),
             "frequency": np.arange(1, len(self.calendar.weeks)),
         }
 
@@ -194,6 +201,7 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     return Workload(
         grid=study.grid,
         calendar=span,
+        whole_weeks=whole_weeks(span, study.calendar),
         area=hierarchy.codes["area"],
         board=hierarchy.codes["board"],
         region=hierarchy.codes["region"],

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer.util import log_density
 
-from bayestwin.components.hierarchy import group_information, group_mean
-from bayestwin.components.informed import DataInformed, Pilot
+from bayestwin.components.hierarchy import pool, pooled
+from bayestwin.components.informed import DataInformed, Pilot, informed, seen, site
+from bayestwin.components.scale import NormalScore
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
 
@@ -23,6 +24,10 @@ NUMBER = st.floats(-3.0, 3.0)
 
 def one_effect(mean: float, sd: float) -> None:
     numpyro.sample("x", dist.Normal(mean, sd))
+
+
+def one_scale(prior: float) -> None:
+    numpyro.sample("sd", dist.HalfNormal(prior))
 
 
 @settings(max_examples=50, deadline=None)
@@ -50,14 +55,55 @@ def test_only_normal_effects_can_be_informed() -> None:
         seed(reparam(model, {"x": DataInformed(0.0, 1.0)}), 0)()
 
 
-def test_group_information_by_hand() -> None:
-    information = np.array([4.0, 4.0, 0.0, 1.0])
-    found = group_information(information, np.array([0, 0, 1, 2]), 4, 0.5)
-    np.testing.assert_allclose(found, [2 / (0.25 + 0.25), 0.0, 1 / (0.25 + 1.0), 0.0])
+def test_pooling_by_hand() -> None:
+    value, information = pool(np.array([1.0, 3.0, 7.0, 2.0]), np.array([4.0, 4.0, 0.0, 1.0]), np.array([0, 0, 1, 2]), 4, jnp.array(0.5))
+    np.testing.assert_allclose(information, [2 / (0.25 + 0.25), 0.0, 1 / (0.25 + 1.0), 0.0])
+    np.testing.assert_allclose(value, [2.0, 0.0, 2.0, 0.0])
 
 
-def test_group_mean_falls_back_to_the_overall_mean() -> None:
-    np.testing.assert_allclose(group_mean(np.array([1.0, 3.0, 9.0]), np.array([1.0, 1.0, 0.0]), np.array([0, 0, 1]), 2), [2.0, 2.0])
+def test_pooled_look_is_the_posterior_of_a_gaussian_hierarchy() -> None:
+    """Two levels up from members seen with noise, the look is exact for every spread."""
+    value, precision = np.array([0.3, 1.2, -0.4, 2.0, 0.9]), np.array([4.0, 1.0, 9.0, 0.5, 0.0])
+    board = np.array([0, 0, 1, 2, 2])
+    sites = {"sd_area": jnp.array(0.7), "sd_board": jnp.array(0.4), "slope": jnp.array(0.2)}
+    covariate = np.array([1.0, -1.0, 0.5, 0.0, 2.0])
+    area = seen(value, precision)
+    boards = pooled(area, site("sd_area"), board, 3, lambda s: s["slope"] * covariate)
+    mean, information = pooled(boards, site("sd_board"))(sites)
+    # The joint law of the members' estimates: y = level + board + area + noise, the silent member left out.
+    known = precision > 0
+    shared = (board[:, None] == board)[np.ix_(known, known)]
+    covariance = 0.4**2 * shared + np.diag(0.7**2 + 1.0 / precision[known])
+    weight = np.linalg.solve(covariance, np.ones(known.sum()))
+    assert float(information) == pytest.approx(weight.sum())
+    assert float(mean) == pytest.approx(weight @ (value - 0.2 * covariate)[known] / weight.sum())
+
+
+@settings(max_examples=50, deadline=None)
+@given(typical=st.floats(1e-3, 10.0), prior=st.floats(1e-3, 10.0), z=st.floats(-6.0, 4.0))
+def test_scale_density_agrees_up_to_the_jacobian(typical: float, prior: float, z: float) -> None:
+    fast = informed(partial(one_scale, prior), Pilot(start={"sd": np.array(typical)}))
+    density, found = log_density(fast, (), {}, {"sd_z": jnp.array(z)})
+    derivative = jax.grad(NormalScore(typical).inv)(z)
+    assert float(density) == pytest.approx(float(dist.HalfNormal(prior).log_prob(found["sd"]["value"]) + jnp.log(derivative)), rel=1e-9)
+    assert np.isfinite(jax.grad(lambda at: log_density(fast, (), {}, {"sd_z": at})[0])(z))
+
+
+def test_score_is_zero_at_the_typical_value_and_its_own_inverse() -> None:
+    score = NormalScore(0.3)
+    assert float(score(0.3)) == pytest.approx(0.0, abs=1e-12)
+    x = np.geomspace(1e-6, 8.0, 9)
+    np.testing.assert_allclose(score.inv(score(x)), x, rtol=1e-8)
+
+
+def test_looks_may_use_what_was_drawn_before() -> None:
+    def model() -> None:
+        first = numpyro.sample("first", dist.Normal(0.0, 1.0))
+        numpyro.sample("second", dist.Normal(first, 1.0))
+
+    fast = informed(model, Pilot({"second": lambda sites: (10.0 * sites["first"], jnp.array(1e12))}))
+    found = trace(substitute(seed(fast, 0), {"first": jnp.array(0.5), "second_u": jnp.array(0.0)})).get_trace()
+    assert float(found["second"]["value"]) == pytest.approx(5.0, abs=1e-5)
 
 
 Y = np.array([[2.1, 1.9, 2.4], [0.2, 0.1, -0.2], [1.1, 0.7, 0.9], [3.0, 2.7, 3.2]])
@@ -65,15 +111,16 @@ Y = np.array([[2.1, 1.9, 2.4], [0.2, 0.1, -0.2], [1.1, 0.7, 0.9], [3.0, 2.7, 3.2
 
 def groups() -> None:
     """Five groups, the last one silent."""
-    level = numpyro.sample("level", dist.Normal(0.0, 3.0))
     sd = numpyro.sample("sd", dist.HalfNormal(2.0))
+    level = numpyro.sample("level", dist.Normal(0.0, 3.0))
     effect = numpyro.sample("effect", dist.Normal(jnp.repeat(level, 5), sd))
     numpyro.sample("y", dist.Normal(effect[:4, None], 0.4), obs=Y)
 
 
 def test_same_posterior_as_the_model_as_written() -> None:
     information = np.array([3 / 0.16] * 4 + [0.0])
-    pilot = Pilot({"effect": np.append(Y.mean(1), 0.0)}, {"effect": information}, {"sd": np.array(1.0)})
+    effect = seen(np.append(Y.mean(1), 0.0), information)
+    pilot = Pilot({"effect": effect, "level": pooled(effect, site("sd"))}, {"sd": np.array(1.0)})
     settings_ = Sampling(chains=2, draws=1500, warmup=300, target_accept=0.95)
     fast, plain = sample(groups, pilot, settings_), sample(groups, Pilot(), settings_)
     assert fast.stats["diverging"].mean() < 0.01

@@ -50,7 +50,7 @@ def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> 
     log_gamma = np.log(rng.gamma(4.0, size=2_000_000))
     minutes = np.exp(2.2 + 0.7 * (log_gamma - 1.2561176684318) / np.sqrt(0.2838229557371))  # digamma(4), trigamma(4)
     data = SimpleNamespace(band=band)
-    middle = np.asarray(part("model").log_minutes_of_bands(data))
+    middle = np.asarray(part("model").log_minutes_of_bands(data.band))
     index = np.digitize(minutes, band.edges) - 1
     inside = (index >= 0) & (index < len(middle))
     # Nulls among releasable durations with odds 0.3 exp(slope × log minutes of the band), scaled as the model scales them.
@@ -66,7 +66,7 @@ def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> 
         "area_null": np.log([[0.3 * inside.mean()]]),
         "null_slope": np.array([slope]),
     }
-    found, _ = part("future")._category_minutes(data, draws)
+    found, _ = part("future")._category_minutes(data.band, *draws.values())
     assert found[0, 0, -1] == pytest.approx(hidden, rel=0.01)
 
 
@@ -86,16 +86,32 @@ def test_withheld_areas_contribute_nothing_and_keep_their_latents(tiny_study: Pa
     spoilt.durations[:, 1] = 999
     priors = {name: row.build() for name, row in prepared.priors.items()}
     model = part("model").model
-    import jax
-
     from bayestwin.infer.predictive import prior_draws
 
-    drawn = {name: value[0] for name, value in prior_draws(partial(model, withheld, priors), jax.random.key(0), 1).items()}
+    drawn = {name: value[0] for name, value in prior_draws(partial(model, withheld, priors), np.random.default_rng(0), 1).items()}
     assert drawn["area_level"].shape == (3,)
     densities = [float(log_density(model, (data, priors), {}, drawn)[0]) for data in (withheld, spoilt, prepared.data)]
     assert densities[0] == pytest.approx(densities[1], rel=1e-12)
     assert densities[0] != pytest.approx(densities[2], rel=1e-3)
     # A silent area's effects carry no information, so that the sampler takes them from their prior.
-    information = pilot(withheld).information
-    assert float(np.asarray(information["area_level"])[1]) == 0.0
-    assert float(np.max(np.asarray(information["band_logit"])[1])) == 0.0
+    looks = pilot(withheld).looks
+    assert float(looks["area_level"]({})[1][1]) == 0.0
+    assert float(looks["band_logit"]({})[1][1].max()) == 0.0
+
+
+def test_looks_at_an_area_multiply_to_the_joint_estimate() -> None:
+    """Each of an area's three parameters given those before it: drawn in turn they have the fit's own covariance."""
+    minutes = part("pilot_minutes")
+    root = np.array([[0.3, 0.0, 0.0], [0.2, 0.1, 0.0], [-0.1, 0.05, 0.2]])
+    fit = minutes.FamilyFit(np.array([[-1.0, 2.2, -0.3]]), np.array([0.0, 0.1, -0.2]), root @ root.T)
+    rng = np.random.default_rng(0)
+    sites = {"duration_shape": np.array(minutes.SHAPE * np.e)}
+    drawn = []
+    for j, name in enumerate(minutes.AREA_LAW):
+        value, information = fit.given_the_others(j, np.array([True]))(sites)
+        drawn.append(np.asarray(value) + rng.standard_normal(100_000) / np.sqrt(information))
+        sites[name] = drawn[-1]
+    np.testing.assert_allclose(np.mean(drawn, axis=1), [-1.0, 2.3, -0.5], atol=0.005)
+    np.testing.assert_allclose(np.cov(drawn), root @ root.T, atol=0.002)
+    alone = fit.alone(2, np.array([True]))(sites)[1]
+    assert float(alone[0]) == pytest.approx(1.0 / (root @ root.T)[2, 2])

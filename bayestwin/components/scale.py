@@ -1,0 +1,66 @@
+"""Spreads near zero, sampled where their posterior is nearly normal.
+
+The logarithm sends a spread that the data cannot tell from zero down a long tail. The quantile scale of the exponential
+law, x = -t log(1 - Φ(z)), gives it the tail of a normal instead, and is close to linear in x about t and beyond.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jax.scipy.special import log_ndtr, ndtri
+from jaxtyping import Array
+from numpyro.distributions import constraints
+from numpyro.distributions.transforms import Transform
+from numpyro.infer.reparam import Reparam
+
+
+class NormalScore(Transform):
+    """Normal scores of an exponential law whose median is `typical`.
+
+    Args:
+        typical: the value that is sent to zero, > 0.
+    """
+
+    domain = constraints.positive
+    codomain = constraints.real
+
+    def __init__(self, typical: np.ndarray | float) -> None:
+        self.mean = jnp.asarray(typical) / np.log(2.0)
+
+    def __call__(self, x: Array) -> Array:
+        """Normal score."""
+        return -ndtri(jnp.exp(-x / self.mean))
+
+    def _inverse(self, y: Array) -> Array:
+        return -self.mean * log_ndtr(-y)
+
+    def log_abs_det_jacobian(self, x: Array, y: Array, intermediates: None = None) -> Array:
+        """Log derivative of the score."""
+        hazard = -0.5 * jnp.square(y) - 0.5 * np.log(2.0 * np.pi) - log_ndtr(-y)
+        return -jnp.log(self.mean) - hazard
+
+    def tree_flatten(self) -> tuple:
+        """For JAX."""
+        return (self.mean,), (("mean",), {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, NormalScore) and bool(jnp.array_equal(self.mean, other.mean))
+
+
+class Scale(Reparam):
+    """Sample a positive site by its normal score.
+
+    Args:
+        typical: about where it is expected, > 0; only speed depends on it.
+    """
+
+    def __init__(self, typical: np.ndarray | float) -> None:
+        self.score = NormalScore(typical)
+
+    def __call__(self, name: str, fn: dist.Distribution, obs: object) -> tuple[None, Array]:
+        """Replace the site by `<name>_z` and a deterministic site of its own name."""
+        if obs is not None:
+            raise ValueError(f"{name}: an observed site cannot be sampled by its score")
+        z = numpyro.sample(f"{name}_z", dist.TransformedDistribution(fn, self.score))
+        return None, self.score.inv(z)
