@@ -17,7 +17,7 @@ DIMS: dict[str, tuple[str, ...]] = {
     "board_coefficient": ("frequency", "board"),
     "national_trend": ("week",),
     "week_exposure": ("week",),
-    "part_week": ("part_week",),
+    "part_week": ("week_in_part",),
     "log_concentration": ("area",),
     "area_minutes": ("area",),
     "area_spread": ("area",),

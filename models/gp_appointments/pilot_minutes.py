@@ -83,6 +83,8 @@ class FamilyFit:
         return look
 
     def _at(self, sites: Mapping[str, Array]) -> Array:
+        if "duration_shape" not in sites:  # the log-normal family has none
+            return jnp.asarray(self.value)
         return self.value + self.by_shape * jnp.log(sites["duration_shape"] / SHAPE)[..., None]
 
 

@@ -180,7 +180,7 @@ class Workload:
             "other_cell": np.array(CELLS[1:]),
             "weekday": np.array(WEEKDAYS[1:5]),
             "day_of_week": np.array(WEEKDAYS),
-            "part_week": self.calendar.weeks[np.bincount(self.calendar.week) < 7].astype("datetime64[ns]"),
+            "week_in_part": self.calendar.weeks[np.bincount(self.calendar.week) < 7].astype("datetime64[ns]"),
             "frequency": np.arange(1, len(self.calendar.weeks)),
         }
 

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -71,8 +72,6 @@ def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> 
 
 
 def test_withheld_areas_contribute_nothing_and_keep_their_latents(tiny_study: Path) -> None:
-    from functools import partial
-
     from numpyro.infer.util import log_density
 
     prepared = prepare(bt.read_study(tiny_study))
@@ -115,3 +114,15 @@ def test_looks_at_an_area_multiply_to_the_joint_estimate() -> None:
     np.testing.assert_allclose(np.cov(drawn), root @ root.T, atol=0.002)
     alone = fit.alone(2, np.array([True]))(sites)[1]
     assert float(alone[0]) == pytest.approx(1.0 / (root @ root.T)[2, 2])
+
+
+def test_part_weeks_vary_as_a_share_of_a_dirichlet_week() -> None:
+    from numpyro.handlers import seed, substitute
+
+    concentration, share = 200.0, 0.6
+    data = SimpleNamespace(calendar=SimpleNamespace(week=np.repeat([0, 1, 2], [4, 7, 7])))
+    run = partial(part("model").part_weeks, data, jnp.log(jnp.array([share, 1.0, 1.0])), jnp.array(concentration))
+    found = substitute(seed(run, 0), {"part_week": jnp.array([1.0])})()
+    held = np.random.default_rng(0).beta(concentration * share, concentration * (1.0 - share), 400_000)
+    assert float(found[0]) == pytest.approx(np.log(held).std(), rel=0.01)
+    np.testing.assert_array_equal(found[1:], 0.0)
