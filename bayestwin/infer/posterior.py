@@ -38,10 +38,10 @@ def assemble(definition: Definition, data: Any, model: Callable[[], None], draws
     kept = np.linspace(0, count - 1, min(PREDICTIVE_DRAWS, count)).astype(int)
     thin = {name: value[:, kept].reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
     prior = prior_draws(model, rng, PRIOR_DRAWS)
+    # In one go, since to compile takes longer than to draw: first from the posterior, then from the prior.
     both = predict(model, {name: np.concatenate([value, prior[name][: PREDICTIVE_DRAWS * 4]]) for name, value in thin.items()}, rng)
-    replicated, imagined = (
-        {name: value[part] for name, value in both.items()} for part in (slice(len(kept) * chains), slice(len(kept) * chains, None))
-    )
+    replicated = {name: value[: len(kept) * chains] for name, value in both.items()}
+    imagined = {name: value[len(kept) * chains :] for name, value in both.items()}
 
     def chained(values: Mapping[str, np.ndarray], length: int = chains) -> dict[str, np.ndarray]:
         return {name: value.reshape(length, -1, *value.shape[1:]) for name, value in values.items()}

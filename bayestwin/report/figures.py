@@ -119,7 +119,7 @@ def variance_shares(shares: pd.DataFrame) -> Picture:
         shares: columns quantity, week (number ahead), epistemic (share in 0 to 1).
     """
     quantities = list(dict.fromkeys(shares["quantity"]))
-    figure = Figure(figsize=(9.2, 2.6), layout="constrained")
+    figure = Figure(figsize=(9.2, 2.9), layout="constrained")
     axes = figure.subplots(1, len(quantities), sharey=True, squeeze=False)[0]
     for ax, quantity in zip(axes, quantities, strict=True):
         rows = shares[shares["quantity"] == quantity]
@@ -136,7 +136,7 @@ def variance_shares(shares: pd.DataFrame) -> Picture:
         ax.set_title(words(quantity))
         ax.set_xlabel("week ahead")
     axes[0].set_ylabel("% of variance")
-    axes[0].legend(loc="lower left", fontsize=7.5, framealpha=0.9)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     spoken = "; ".join(
         f"{words(q)}: {100 * shares.query('quantity == @q')['epistemic'].mean():.0f} % epistemic on average" for q in quantities
     )
