@@ -11,11 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bayestwin.calibration import calibrate, forecast, write_report
+    from bayestwin.calibration import calibrate
     from bayestwin.check import check_study
     from bayestwin.errors import BayestwinError
     from bayestwin.export import export_run
+    from bayestwin.forecasting import forecast
     from bayestwin.infer.settings import Sampling
+    from bayestwin.report.render import write_report
     from bayestwin.runs import Run, load_run
     from bayestwin.simulate import Design, simulate_study
     from bayestwin.sources import init_study
@@ -41,8 +43,8 @@ _HOME = {
     "calibrate": "calibration",
     "Run": "runs",
     "load_run": "runs",
-    "forecast": "calibration",
-    "write_report": "calibration",
+    "forecast": "forecasting",
+    "write_report": "report.render",
     "export_run": "export",
     "BayestwinError": "errors",
 }

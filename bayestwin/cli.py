@@ -163,8 +163,8 @@ def forecast(
 ) -> None:
     """Forecast a run further or under a scenario; replaces the run's forecast unless --out is given."""
     with _errors():
-        from bayestwin.calibration import forecast as forecast_run
         from bayestwin.check import forecast_summary, forecast_text
+        from bayestwin.forecasting import forecast as forecast_run
         from bayestwin.runs import load_run
 
         run = forecast_run(load_run(folder), _weeks(horizon), scenario, out)
@@ -183,7 +183,7 @@ def _weeks(horizon: str) -> int:
 def report(folder: RunFolder, as_json: Json = False) -> None:
     """Write a run's report.html anew."""
     with _errors():
-        from bayestwin.calibration import write_report
+        from bayestwin.report.render import write_report
         from bayestwin.runs import load_run
 
         path = write_report(load_run(folder))

@@ -73,7 +73,7 @@ def simulate_study(
 
 
 def _skeleton(study: str | Path | None, model: str, design: Design, seed: int) -> tuple[Any, Any, Any, Any]:
-    from bayestwin.calibration import prepare
+    from bayestwin.prepared import prepare
     from bayestwin.twin.twin import load_twin
 
     if study is not None:

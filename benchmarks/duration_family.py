@@ -13,9 +13,9 @@ from pathlib import Path
 import xarray as xr
 
 import bayestwin as bt
-from bayestwin.calibration import prepare
 from bayestwin.infer.device import prepare_device
 from bayestwin.library import library_folder
+from bayestwin.prepared import prepare
 
 FAMILIES = ("generalised_gamma", "lognormal")
 

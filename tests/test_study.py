@@ -112,7 +112,7 @@ def test_the_same_study_at_another_date(tiny_study: Path) -> None:
 
 
 def test_unknown_prior_names_the_nearest(tiny_study: Path) -> None:
-    from bayestwin.calibration import prepare
+    from bayestwin.prepared import prepare
 
     with (tiny_study / "study.toml").open("a", encoding="utf-8") as file:
         file.write(
@@ -135,7 +135,7 @@ def test_no_study_there(tmp_path: Path) -> None:
 
 
 def test_the_sd_that_a_barrier_states_is_the_prior_of_its_selection(tiny_study: Path) -> None:
-    from bayestwin.calibration import prepare
+    from bayestwin.prepared import prepare
 
     assert not prepare(bt.read_study(tiny_study)).priors["null_slope"].overridden
     priors = prepare(bt.read_study(edited(tiny_study, "slope_sd = 0.25", "slope_sd = 0.4"))).priors

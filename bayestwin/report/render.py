@@ -12,11 +12,10 @@ import pandas as pd
 from markupsafe import Markup
 
 from bayestwin.report import figures, tables
+from bayestwin.runs import REPORT, Run, replaced
 
 if TYPE_CHECKING:
     import xarray as xr
-
-    from bayestwin.runs import Run
 
 PANELS = ("appointments", "clinician_hours")
 RANKED = 8
@@ -150,3 +149,18 @@ def _svg(picture: figures.Picture) -> Markup:
     return Markup('<figure><div class="plot" role="img" aria-label="{}">{}</div><figcaption>{}</figcaption></figure>').format(
         picture.alt, Markup(picture.svg), picture.caption
     )
+
+
+def write_report(run: Run) -> Path:
+    """Write a run's `report.html` anew.
+
+    Args:
+        run: a loaded run.
+
+    Returns:
+        Path of the report.
+    """
+    path = run.folder / REPORT
+    with replaced(path) as scratch:
+        scratch.write_text(render_report(run, run.truth), encoding="utf-8")
+    return path

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import bayestwin as bt
-from bayestwin.calibration import prepare
+from bayestwin.prepared import prepare
 
 
 def part(name: str) -> ModuleType:

@@ -1,0 +1,82 @@
+"""A run asked again: further ahead, or under a scenario."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+from bayestwin.answers import answers
+from bayestwin.errors import Fault, RunError
+from bayestwin.prepared import Prepared, prepare
+from bayestwin.runs import MANIFEST, POSTERIOR, TABLES, TRUTH, Run, load_run, new_run, write_json, write_tree
+from bayestwin.study import read_study
+from bayestwin.twin.scenario import Scenario, read_scenario
+
+
+def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str | Path | None = None) -> Run:
+    """Forecast a run further or under a scenario.
+
+    Without `out` the run's own tables, predictions and report are replaced; with `out` they are written there and the
+    run stays as it is.
+
+    Args:
+        run: a loaded run.
+        weeks: weeks ahead, ≥ 1.
+        scenario: TOML file of changes, or None for things as they stand.
+        out: another folder for the answer.
+
+    Raises:
+        RunError: if the study has moved or its extracts have changed since the run.
+        ScenarioError: if the scenario is at fault.
+    """
+    from bayestwin.infer.device import prepare_device
+    from bayestwin.report.render import write_report
+
+    prepare_device(run.manifest["sampling"]["chains"])
+    prepared = _again(run)
+    unit = next(iter(prepared.study.hierarchy.columns))
+    chosen = read_scenario(scenario, prepared.data.coords[unit].tolist()) if scenario is not None else Scenario()
+    tables, predictions = answers(prepared, run.posterior, weeks, chosen, run.manifest["sampling"]["seed"])
+    tree = run.tree.copy()
+    tree["predictions"] = predictions
+    asked = {"horizon_weeks": weeks, "scenario": chosen.model_dump(mode="json") if scenario is not None else None}
+    folder = Path(out) if out is not None else run.folder
+    with new_run(folder) as scratch:
+        write_tree(scratch / POSTERIOR, tree)
+        for name in TABLES:
+            tables[name].to_parquet(scratch / f"{name}.parquet", index=False)
+        if (run.folder / TRUTH).is_file():
+            shutil.copyfile(run.folder / TRUTH, scratch / TRUTH)
+        write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked})
+        write_report(load_run(scratch))
+    return load_run(folder)
+
+
+def _again(run: Run) -> Prepared:
+    """The run's study as it was read, or an error that says what has changed."""
+    folder = Path(run.manifest["study"]["folder"])
+    if not (folder / "study.toml").is_file():
+        raise RunError(
+            [
+                Fault(
+                    str(folder),
+                    "the run's study is not there",
+                    expected="the folder that was calibrated",
+                    remedy="put it back, or calibrate again",
+                )
+            ]
+        )
+    study = read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
+    prepared = prepare(study)
+    before = {row["extract"]: row["sha256"] for row in run.manifest["extracts"]}
+    changed = [row for row in prepared.provenance if before.get(row["extract"]) != row["sha256"]]
+    faults = [
+        Fault(row["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again")
+        for row in changed
+    ]
+    if prepared.twin.sha256 != run.manifest["model"]["sha256"]:
+        faults.append(Fault(str(prepared.twin.folder), "the model has changed since the run", remedy="calibrate again"))
+    if faults:
+        raise RunError(faults)
+    return prepared

@@ -1,0 +1,82 @@
+"""A study brought to its model: extracts read, priors settled, data on the model's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import Any
+
+from bayestwin.barriers import Unknown
+from bayestwin.study import Study, ledger, read_hierarchy, read_observations
+from bayestwin.twin.priors import Prior, PriorTable
+from bayestwin.twin.twin import Twin, load_twin
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A study brought to its model.
+
+    Attributes:
+        study, twin: what is asked, of which model.
+        priors: the model's priors, the study's in their place.
+        data: the model's data.
+        ledger: the access ledger as plain rows.
+        provenance: where each stream came from.
+    """
+
+    study: Study
+    twin: Twin
+    priors: PriorTable
+    data: Any
+    ledger: list[dict[str, Any]]
+    provenance: list[dict[str, Any]]
+
+    @property
+    def model(self) -> Callable[[], None]:
+        """The NumPyro model without arguments."""
+        return partial(self.twin.definition.model, self.data, {name: row.build() for name, row in self.priors.items()})
+
+
+def prepare(study: Study) -> Prepared:
+    """Read a study's extracts as of its date and bring them to its model.
+
+    Args:
+        study: the study.
+
+    Raises:
+        StudyError, ExtractError, ModelError: if study, extracts or model are at fault.
+    """
+    twin = load_twin(study.model, study.folder)
+    stated = [Prior(p.name, p.distribution, p.parameters, p.unit, p.source, "") for p in study.priors]
+    priors = twin.definition.priors.override([*_selection_priors(study, twin), *stated], "study.toml")
+    hierarchy = read_hierarchy(study)
+    observations = read_observations(study, hierarchy, twin.definition.streams)
+    return Prepared(
+        study=study,
+        twin=twin,
+        priors=priors,
+        data=twin.definition.prepare(study, hierarchy, observations),
+        ledger=[row.as_row() for row in ledger(study, observations)],
+        provenance=[asdict(o.provenance) for o in observations.values()],
+    )
+
+
+def selections(study: Study, twin: Twin) -> dict[str, Unknown]:
+    """The study's unknown selections by the model's parameter that stands for each."""
+    return {
+        twin.definition.selection[extract.stream]: barrier
+        for extract in study.extracts
+        for barrier in extract.barriers
+        if isinstance(barrier, Unknown) and extract.stream in twin.definition.selection
+    }
+
+
+def _selection_priors(study: Study, twin: Twin) -> list[Prior]:
+    """Priors of selection parameters whose barrier states another sd than the model's own."""
+    own = twin.definition.priors
+    return [
+        replace(own[name], parameters=(0.0, barrier.slope_sd), source="slope_sd of the study's barrier")
+        for name, barrier in selections(study, twin).items()
+        if own[name].parameters != (0.0, barrier.slope_sd)
+    ]
