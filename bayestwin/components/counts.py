@@ -88,3 +88,36 @@ class DirichletMultinomial(dist.DirichletMultinomial):
         counted = value.sum(-1)
         categories = (log_gamma(value + alpha) - log_gamma(alpha) - log_factorial(value)).sum(-1)
         return categories + log_factorial(counted) + log_gamma(total) - log_gamma(counted + total)
+
+
+def agreement(counts: np.ndarray, seen: np.ndarray) -> float:
+    """Moment estimate of a Dirichlet-multinomial's concentration from repeated counts of units.
+
+    Args:
+        counts: (time, unit, category) counts; a pattern over time that all units share is taken out first.
+        seen: (time, unit) mask.
+
+    Returns:
+        Concentration, between 1 and 1e6.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> drawn = DirichletMultinomial.draw(rng, np.full((60, 40, 3), 100.0), np.full((60, 40), 10_000))
+        >>> 280.0 < agreement(drawn, np.ones((60, 40), bool)) < 320.0
+        True
+    """
+    total = np.where(seen, counts.sum(-1), 0)
+    units, times = seen.any(0), seen.any(1)
+    share = counts / np.maximum(total, 1)[..., None]
+
+    def mean(values: np.ndarray, axis: int) -> np.ndarray:
+        held = np.where(seen[..., None], values, 0.0).sum(axis, keepdims=True)
+        return held / np.maximum(seen.sum(axis, keepdims=True), 1)[..., None]
+
+    usual = mean(share, 0)
+    apart = share - usual
+    apart = np.where(seen[..., None], apart - mean(apart, 1), 0.0)
+    free = max(seen.sum() - units.sum() - times.sum() + 1, 1)  # what unit means and common patterns leave free
+    binomial = (usual * (1.0 - usual)).sum(-1)[0][units].mean()
+    beyond = float((apart**2).sum()) / free / binomial - float((1.0 / np.maximum(total[seen], 1)).mean())
+    return float(np.clip(1.0 / max(beyond, 1e-6) - 1.0, 1.0, 1e6))

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bayestwin.components.informed import Look
+from bayestwin.components.informed import Evidence, Look
 
 Sites = Mapping[str, Array]
 
@@ -34,11 +34,11 @@ def pooled(
     applied level by level.
     """
 
-    def look(sites: Sites) -> tuple[Array, Array]:
-        value, information = below(sites)
+    def look(sites: Sites) -> Evidence:
+        value, information, _ = below(sites)
         index = np.zeros(len(value), int) if groups is None else groups
         pooled_value, pooled_information = pool(value - shift(sites), information, index, count, spread(sites))
-        return (pooled_value[0], pooled_information[0]) if groups is None else (pooled_value, pooled_information)
+        return Evidence(pooled_value[0], pooled_information[0]) if groups is None else Evidence(pooled_value, pooled_information)
 
     return look
 

@@ -11,25 +11,42 @@ whatever the pilot says; a poor pilot only costs speed.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from jax.typing import ArrayLike
 from jaxtyping import Array
 from numpyro.handlers import reparam
 from numpyro.infer.reparam import Reparam
 
 from bayestwin.components.scale import Scale
 
-Look = Callable[[Mapping[str, Array]], tuple[Array, Array]]
-"""What the data say about an effect: its value and their information about it, given the sites sampled before it."""
+
+class Evidence(NamedTuple):
+    """What the data say about an effect.
+
+    Attributes:
+        value: where it lies, shaped like the effect.
+        information: how precisely (1 / variance), same shape, ≥ 0.
+        basis: (..., n, n) orthonormal columns along the effect's last axis in which the information is diagonal, for an
+            effect whose spread is the same along that axis; `information` then belongs to the columns.
+    """
+
+    value: Array
+    information: Array
+    basis: Array | None = None
 
 
-def seen(value: np.ndarray, information: np.ndarray | float) -> Look:
-    """A look that depends on nothing else: value and information of the data about an effect, shaped like it."""
-    fixed = jnp.asarray(value, float), jnp.broadcast_to(jnp.asarray(information, float), np.shape(value))
+Look = Callable[[Mapping[str, Array]], Evidence]
+"""What the data say about an effect, given the sites sampled before it."""
+
+
+def seen(value: np.ndarray, information: np.ndarray | float, basis: np.ndarray | None = None) -> Look:
+    """A look that depends on nothing else."""
+    known = jnp.broadcast_to(jnp.asarray(information, float), np.shape(value))
+    fixed = Evidence(jnp.asarray(value, float), known, None if basis is None else jnp.asarray(basis))
     return lambda sites: fixed
 
 
@@ -78,7 +95,7 @@ class informed(reparam):
     def _choose(self, site: dict) -> Reparam | None:
         name = site["name"]
         if name in self.pilot.looks:
-            return DataInformed(*self.pilot.looks[name](self.sites))
+            return DataInformed(self.pilot.looks[name](self.sites))
         if isinstance(site["fn"], dist.HalfNormal) and not site["is_observed"]:
             return Scale(self.pilot.start.get(name, site["fn"].scale))
         return None
@@ -88,11 +105,10 @@ class DataInformed(Reparam):
     """Sample a normal site in the parameterisation that its data ask for.
 
     Args:
-        value: pilot value m, shaped like the site.
-        information: precision I of the data about it, same shape, ≥ 0.
+        evidence: what the data say about it.
 
     Raises:
-        ValueError: if the site is observed or is not normal.
+        ValueError: if the site is observed, is not normal, or has a basis and a spread that differs along its last axis.
 
     Source: Papaspiliopoulos, Roberts & Sköld (2007), "A general framework for the parametrization of
     hierarchical models", for the partially non-centred family; here the weights come from a pilot.
@@ -101,21 +117,26 @@ class DataInformed(Reparam):
         >>> import numpyro, numpyro.distributions as dist
         >>> def model():
         ...     return numpyro.sample("effect", dist.Normal(0.0, 1.0))
-        >>> fast = numpyro.handlers.reparam(model, {"effect": DataInformed(0.3, 10.0)})
+        >>> fast = numpyro.handlers.reparam(model, {"effect": DataInformed(Evidence(0.3, 10.0))})
     """
 
-    def __init__(self, value: ArrayLike, information: ArrayLike) -> None:
-        self.value = value
-        self.information = information
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
 
     def __call__(self, name: str, fn: dist.Distribution, obs: object) -> tuple[None, object]:
         """Replace the site by `<name>_u` and a deterministic site of its own name."""
         normal, shape, event_dim = self._unwrap(fn)
         if obs is not None or not isinstance(normal, dist.Normal):
             raise ValueError(f"{name}: only a latent normal effect can be data-informed, got {type(normal).__name__}")
-        variance = 1.0 / (normal.scale**-2.0 + self.information)
-        centre = variance * (normal.loc * normal.scale**-2.0 + self.information * self.value)
+        value, information, basis = self.evidence
+        loc = normal.loc
+        if basis is not None:
+            if np.shape(normal.scale)[-1:] not in ((), (1,)):
+                raise ValueError(f"{name}: a basis needs one spread along the last axis, got spreads of shape {np.shape(normal.scale)}")
+            loc, value = (jnp.einsum("...ij,...i->...j", basis, jnp.broadcast_to(x, shape)) for x in (loc, value))
+        variance = 1.0 / (normal.scale**-2.0 + information)
+        centre = variance * (loc * normal.scale**-2.0 + information * value)
         spread = jnp.sqrt(variance)
-        standard = dist.Normal((normal.loc - centre) / spread, normal.scale / spread)
-        u = numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
-        return None, centre + spread * u
+        standard = dist.Normal((loc - centre) / spread, normal.scale / spread)
+        effect = centre + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
+        return None, effect if basis is None else jnp.einsum("...ij,...j->...i", basis, effect)

@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Array
 
+from bayestwin.components.counts import agreement
 from bayestwin.components.hierarchy import pooled
-from bayestwin.components.informed import Look, Pilot, seen, site
+from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import coefficient_sd, cosine_basis
 
 from .describe import counted
 from .pilot_minutes import durations
 from .workload import Workload
 
-CELL_AGREEMENT = 500.0  # the same for a board's monthly staff mix
 TYPICAL_CONCENTRATION_SD = 0.3  # spread of areas' log concentrations to reckon with
 CALM = 3.0  # how fast weeks lose weight as holidays set places apart
 LEAST_NOISE = 1e-4  # the least squared weekly noise of an area to reckon with
@@ -57,7 +57,7 @@ def _demand(data: Workload) -> Part:
     basis, eigenvalues = cosine_basis(len(rates))
     coefficient = basis @ by_board
     deviation = _spread(coefficient - coefficient.mean(1, keepdims=True), 1.0 / (member @ per_week))
-    agreement = _agreement(data, rates, noise, known)
+    concentration = _concentration(data, rates, noise, known)
     area = seen(level, per_week * len(rates))
     board = pooled(area, site("sd_area"), data.area_board, len(boards), lambda sites: sites["workforce_slope"] * data.workforce)
     region = pooled(board, site("sd_board"), data.board_region, len(data.region))
@@ -69,8 +69,8 @@ def _demand(data: Workload) -> Part:
         "national_level": pooled(region, site("sd_region")),
         "board_coefficient": _transposed(by_frequency),
         "national_coefficient": pooled(by_frequency, _walk_sd("board", eigenvalues)),
-        "log_concentration": agreement,
-        "concentration_level": pooled(agreement, site("concentration_sd")),
+        "log_concentration": concentration,
+        "concentration_level": pooled(concentration, site("concentration_sd")),
     }
     board_mean = np.array([level[m].mean() for m in member])
     start = {
@@ -87,7 +87,7 @@ def _demand(data: Workload) -> Part:
     return looks, start
 
 
-def _agreement(data: Workload, rates: np.ndarray, noise: np.ndarray, known: np.ndarray) -> Look:
+def _concentration(data: Workload, rates: np.ndarray, noise: np.ndarray, known: np.ndarray) -> Look:
     """Look at each area's log NB2 concentration: what calm weeks leave beyond Poisson.
 
     An area alone in its board has no neighbours to differ from: it is silent.
@@ -115,22 +115,23 @@ def _walk_sd(place: str, eigenvalues: np.ndarray) -> Callable[[Mapping[str, Arra
 
 
 def _transposed(look: Look) -> Look:
-    def transposed(sites: Mapping[str, Array]) -> tuple[Array, Array]:
-        value, information = look(sites)
-        return value.T, information.T
+    def transposed(sites: Mapping[str, Array]) -> Evidence:
+        value, information, _ = look(sites)
+        return Evidence(value.T, information.T)
 
     return transposed
 
 
 def _staff(data: Workload) -> Part:
+    agreed = agreement(data.staff, data.staff_seen)
     counts = np.where(data.staff_seen[..., None], data.staff, 0).sum(0) + 0.5
     share = counts / counts.sum(1, keepdims=True)
     logit = np.log(share[:, 1:] / share[:, :1])
-    info = data.staff_seen.sum(0)[:, None] * CELL_AGREEMENT * share[:, 1:] * (1.0 - share[:, 1:])
+    info = data.staff_seen.sum(0)[:, None] * agreed * share[:, 1:] * (1.0 - share[:, 1:])
     sd = np.maximum(logit.std(0), 0.02)
     cell = seen(logit, info)
     looks = {"cell_logit": cell, "cell_level": pooled(cell, site("cell_sd"))}
-    return looks, {"cell_sd": sd, "cell_concentration": CELL_AGREEMENT}
+    return looks, {"cell_sd": sd, "cell_concentration": agreed}
 
 
 def _spread(values: np.ndarray, noise: np.ndarray) -> float:

@@ -6,7 +6,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial, log_gamma
+from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma
 
 
 def test_log_gamma_and_its_derivative() -> None:
@@ -50,3 +50,15 @@ def test_draws_have_the_stated_moments() -> None:
     assert (drawn.sum(-1) == 40).all()
     np.testing.assert_allclose(drawn.mean(0), [8.0, 20.0, 12.0], rtol=0.02)
     np.testing.assert_allclose(drawn.var(0), 40 * np.array([0.16, 0.25, 0.21]) * 50 / 11, rtol=0.05)
+
+
+@pytest.mark.parametrize("concentration", [30.0, 1000.0])
+def test_agreement_is_that_of_the_law_whatever_is_unseen_or_shared(concentration: float) -> None:
+    rng = np.random.default_rng(0)
+    share = rng.dirichlet(np.full(4, 5.0), 30)
+    weeks = np.exp(0.2 * rng.standard_normal((40, 1, 4)))  # a pattern of weeks that all units share
+    alpha = concentration * share * weeks / (share * weeks).sum(-1, keepdims=True)
+    counts = DirichletMultinomial.draw(rng, alpha, np.full((40, 30), 20_000))
+    seen = rng.random((40, 30)) < 0.8
+    seen[:, 3] = False
+    assert agreement(np.where(seen[..., None], counts, 0), seen) == pytest.approx(concentration, rel=0.25)

@@ -14,7 +14,7 @@ from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer.util import log_density
 
 from bayestwin.components.hierarchy import pool, pooled
-from bayestwin.components.informed import DataInformed, Pilot, informed, seen, site
+from bayestwin.components.informed import DataInformed, Evidence, Pilot, informed, seen, site
 from bayestwin.components.scale import NormalScore
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
@@ -33,7 +33,7 @@ def one_scale(prior: float) -> None:
 @settings(max_examples=50, deadline=None)
 @given(mean=NUMBER, sd=st.floats(0.05, 3.0), value=NUMBER, information=st.floats(0.0, 1e4), u=NUMBER)
 def test_density_agrees_up_to_the_jacobian(mean: float, sd: float, value: float, information: float, u: float) -> None:
-    fast = reparam(partial(one_effect, mean, sd), {"x": DataInformed(value, information)})
+    fast = reparam(partial(one_effect, mean, sd), {"x": DataInformed(Evidence(value, information))})
     density, found = log_density(fast, (), {}, {"x_u": jnp.array(u)})
     x = found["x"]["value"]
     spread = 0.5 * np.log(1.0 / (sd**-2.0 + information))
@@ -41,10 +41,39 @@ def test_density_agrees_up_to_the_jacobian(mean: float, sd: float, value: float,
 
 
 def test_silent_effect_is_non_centred_and_rich_one_stays_at_its_pilot() -> None:
-    fast = reparam(partial(one_effect, 1.0, 2.0), {"x": DataInformed(5.0, 0.0)})
+    fast = reparam(partial(one_effect, 1.0, 2.0), {"x": DataInformed(Evidence(5.0, 0.0))})
     assert float(trace(substitute(seed(fast, 0), {"x_u": jnp.array(1.5)})).get_trace()["x"]["value"]) == pytest.approx(1.0 + 2.0 * 1.5)
-    fast = reparam(partial(one_effect, 1.0, 2.0), {"x": DataInformed(5.0, 1e12)})
+    fast = reparam(partial(one_effect, 1.0, 2.0), {"x": DataInformed(Evidence(5.0, 1e12))})
     assert float(trace(substitute(seed(fast, 0), {"x_u": jnp.array(1.5)})).get_trace()["x"]["value"]) == pytest.approx(5.0, abs=1e-5)
+
+
+def test_rotated_effect_keeps_its_law_and_meets_its_evidence() -> None:
+    """In a basis of the information's own directions the conditional law given u is the Gaussian posterior."""
+    root = np.random.default_rng(0).normal(size=(3, 3))
+    precision = root @ root.T + np.eye(3)
+    information, basis = np.linalg.eigh(precision)
+    value, mean, sd = np.array([1.0, -0.5, 2.0]), np.array([0.2, 0.1, -0.3]), 0.7
+
+    def model() -> None:
+        numpyro.sample("x", dist.Normal(jnp.asarray(mean), sd))
+
+    fast = reparam(model, {"x": DataInformed(Evidence(value, information, basis))})
+    posterior = np.linalg.inv(precision + np.eye(3) / sd**2)
+    at = lambda u: np.asarray(trace(substitute(seed(fast, 0), {"x_u": jnp.asarray(u)})).get_trace()["x"]["value"])  # noqa: E731
+    np.testing.assert_allclose(at(np.zeros(3)), posterior @ (precision @ value + mean / sd**2))
+    spread = np.stack([at(e) - at(np.zeros(3)) for e in np.eye(3)], axis=1)
+    np.testing.assert_allclose(spread @ spread.T, posterior)
+    density, found = log_density(fast, (), {}, {"x_u": jnp.array([0.3, -1.0, 0.8])})
+    plain = float(dist.Normal(mean, sd).log_prob(found["x"]["value"]).sum())
+    assert float(density) == pytest.approx(plain + 0.5 * np.linalg.slogdet(posterior)[1])
+
+
+def test_a_basis_needs_one_spread() -> None:
+    def model() -> None:
+        numpyro.sample("x", dist.Normal(jnp.zeros(2), jnp.array([1.0, 2.0])))
+
+    with pytest.raises(ValueError, match="x: a basis needs one spread"):
+        seed(reparam(model, {"x": DataInformed(Evidence(np.zeros(2), np.ones(2), np.eye(2)))}), 0)()
 
 
 def test_only_normal_effects_can_be_informed() -> None:
@@ -52,7 +81,7 @@ def test_only_normal_effects_can_be_informed() -> None:
         numpyro.sample("x", dist.HalfNormal(1.0))
 
     with pytest.raises(ValueError, match="only a latent normal effect can be data-informed, got HalfNormal"):
-        seed(reparam(model, {"x": DataInformed(0.0, 1.0)}), 0)()
+        seed(reparam(model, {"x": DataInformed(Evidence(0.0, 1.0))}), 0)()
 
 
 def test_pooling_by_hand() -> None:
@@ -69,7 +98,7 @@ def test_pooled_look_is_the_posterior_of_a_gaussian_hierarchy() -> None:
     covariate = np.array([1.0, -1.0, 0.5, 0.0, 2.0])
     area = seen(value, precision)
     boards = pooled(area, site("sd_area"), board, 3, lambda s: s["slope"] * covariate)
-    mean, information = pooled(boards, site("sd_board"))(sites)
+    mean, information, _ = pooled(boards, site("sd_board"))(sites)
     # The joint law of the members' estimates: y = level + board + area + noise, the silent member left out.
     known = precision > 0
     shared = (board[:, None] == board)[np.ix_(known, known)]
@@ -101,7 +130,7 @@ def test_looks_may_use_what_was_drawn_before() -> None:
         first = numpyro.sample("first", dist.Normal(0.0, 1.0))
         numpyro.sample("second", dist.Normal(first, 1.0))
 
-    fast = informed(model, Pilot({"second": lambda sites: (10.0 * sites["first"], jnp.array(1e12))}))
+    fast = informed(model, Pilot({"second": lambda sites: Evidence(10.0 * sites["first"], 1e12)}))
     found = trace(substitute(seed(fast, 0), {"first": jnp.array(0.5), "second_u": jnp.array(0.0)})).get_trace()
     assert float(found["second"]["value"]) == pytest.approx(5.0, abs=1e-5)
 

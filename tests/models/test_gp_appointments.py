@@ -94,26 +94,39 @@ def test_withheld_areas_contribute_nothing_and_keep_their_latents(tiny_study: Pa
     assert densities[0] != pytest.approx(densities[2], rel=1e-3)
     # A silent area's effects carry no information, so that the sampler takes them from their prior.
     looks = pilot(withheld).looks
-    assert float(looks["area_level"]({})[1][1]) == 0.0
-    assert float(looks["band_logit"]({})[1][1].max()) == 0.0
+    assert float(looks["area_level"]({}).information[1]) == 0.0
+    assert float(looks["band_logit"]({}).information[1].max()) == 0.0
 
 
 def test_looks_at_an_area_multiply_to_the_joint_estimate() -> None:
     """Each of an area's three parameters given those before it: drawn in turn they have the fit's own covariance."""
     minutes = part("pilot_minutes")
     root = np.array([[0.3, 0.0, 0.0], [0.2, 0.1, 0.0], [-0.1, 0.05, 0.2]])
-    fit = minutes.FamilyFit(np.array([[-1.0, 2.2, -0.3]]), np.array([0.0, 0.1, -0.2]), root @ root.T)
+    fit = minutes.FamilyFit(4.0, np.array([[-1.0, 2.2, -0.3]]), np.array([[0.0, 0.1, -0.2]]), (root @ root.T)[None])
     rng = np.random.default_rng(0)
-    sites = {"duration_shape": np.array(minutes.SHAPE * np.e)}
+    sites = {"duration_shape": np.array(4.0 * np.e)}
     drawn = []
     for j, name in enumerate(minutes.AREA_LAW):
-        value, information = fit.given_the_others(j, np.array([True]))(sites)
+        value, information, _ = fit.given_the_others(j, np.array([True]))(sites)
         drawn.append(np.asarray(value) + rng.standard_normal(100_000) / np.sqrt(information))
         sites[name] = drawn[-1]
     np.testing.assert_allclose(np.mean(drawn, axis=1), [-1.0, 2.3, -0.5], atol=0.005)
     np.testing.assert_allclose(np.cov(drawn), root @ root.T, atol=0.002)
-    alone = fit.alone(2, np.array([True]))(sites)[1]
+    alone = fit.alone(2, np.array([True]))(sites).information
     assert float(alone[0]) == pytest.approx(1.0 / (root @ root.T)[2, 2])
+
+
+def test_pilot_finds_the_family_that_bands_came_from() -> None:
+    minutes = part("pilot_minutes")
+    edges = np.array([0.5, 5.5, 10.5, 15.5, 20.5, 30.5, 60.5])
+    true = np.array([[-1.0, 2.2, -0.3], [-0.2, 2.0, -0.2], [-2.0, 2.5, -0.5], [-1.2, 2.1, -0.25]])
+    logit = minutes._band_logits(np.column_stack([true, np.full(4, np.log(6.0))]), edges)
+    misfit, fit = minutes._family(logit, np.tile(1e-8 * np.eye(6), (4, 1, 1)), edges, np.array([-1.0, 2.1, -0.3]))
+    assert fit.shape == pytest.approx(6.0, rel=0.3)
+    # To first order in the shape, the areas' values at the true shape are the true ones.
+    found = fit.value + fit.by_shape * np.log(6.0 / fit.shape)
+    np.testing.assert_allclose(found, true, atol=0.02)
+    assert misfit < 0.02
 
 
 def test_part_weeks_vary_as_a_share_of_a_dirichlet_week() -> None:
