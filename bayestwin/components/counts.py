@@ -94,7 +94,8 @@ def agreement(counts: np.ndarray, seen: np.ndarray) -> float:
     """Moment estimate of a Dirichlet-multinomial's concentration from repeated counts of units.
 
     Args:
-        counts: (time, unit, category) counts; a pattern over time that all units share is taken out first.
+        counts: (time, unit, category) counts; a pattern over time that all units share is taken out first,
+            in proportion to their usual shares (exact to first order in the pattern).
         seen: (time, unit) mask.
 
     Returns:
@@ -115,8 +116,8 @@ def agreement(counts: np.ndarray, seen: np.ndarray) -> float:
         return held / np.maximum(seen.sum(axis, keepdims=True), 1)[..., None]
 
     usual = mean(share, 0)
-    apart = share - usual
-    apart = np.where(seen[..., None], apart - mean(apart, 1), 0.0)
+    pattern = mean(share, 1) / np.maximum(mean(np.broadcast_to(usual, share.shape), 1), 1e-12)
+    apart = np.where(seen[..., None], share - usual * pattern, 0.0)
     free = max(seen.sum() - units.sum() - times.sum() + 1, 1)  # what unit means and common patterns leave free
     binomial = (usual * (1.0 - usual)).sum(-1)[0][units].mean()
     beyond = float((apart**2).sum()) / free / binomial - float((1.0 / np.maximum(total[seen], 1)).mean())
