@@ -7,7 +7,6 @@ end and turned into named quantities in one pass.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,11 +17,10 @@ import numpy as np
 import numpyro.distributions as dist
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jax.stages import Lowered
 from numpyro.distributions import biject_to
 from numpyro.handlers import seed, trace
 from numpyro.infer import NUTS
-from numpyro.infer.util import constrain_fn, potential_energy
+from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.settings import Sampling
@@ -30,6 +28,9 @@ from bayestwin.infer.settings import Sampling
 AUXILIARY = ("_u", "_z")  # endings of the sites that parameterisations add
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
+FIRST_STEP = 0.1  # leapfrog step to begin adaptation with
+FIRST_SD = 0.1  # scale to begin with of what is not data-informed: too small costs a slow start, too large a tiny step
+FIRST_ENERGY = 1e9  # worse than any state that a transition could find
 
 
 class Progress(NamedTuple):
@@ -79,17 +80,18 @@ def sample(
         Draws of every latent and deterministic site, the pilot's auxiliary sites left out.
     """
     fast = informed(model, pilot)
-    potential = partial(potential_energy, fast, (), {})
-    settings = {"target_accept_prob": sampling.target_accept, "max_tree_depth": (WARMUP_DEPTH, 10)}
-    split = _side_by_side(sampling.chains)
     centre = _first_values(fast, pilot)
-    with ThreadPoolExecutor(1) as aside:  # the long compilation goes on while the chains' starts are found
-        compiling = aside.submit(_chunk(NUTS(potential_fn=potential, **settings), centre, sampling, split).compile)
-        value_and_slope = jax.jit(jax.value_and_grad(potential))
-        kernel = NUTS(potential_fn=_compiled_once(value_and_slope), inverse_mass_matrix=_first_scales(value_and_slope, centre), **settings)
-        # Placed before the first step: a program is compiled for where its arguments lie.
-        states = jax.device_put(_start(kernel, centre, sampling), split)
-        step = compiling.result()
+    kernel = NUTS(
+        potential_fn=partial(potential_energy, fast, (), {}),
+        step_size=FIRST_STEP,
+        inverse_mass_matrix=_first_variances(centre),
+        target_accept_prob=sampling.target_accept,
+        max_tree_depth=(WARMUP_DEPTH, 10),
+    )
+    split = _side_by_side(sampling.chains)
+    # Placed before the first step: a program is compiled for where its arguments lie.
+    states = jax.device_put(_start(kernel, centre, sampling), split)
+    step = _chunk(kernel, split)
     kept, divergences = [], 0
     total = sampling.warmup + sampling.draws
     for done in range(0, total, CHUNK):
@@ -122,48 +124,29 @@ def _first_values(model: Callable[[], None], pilot: Pilot) -> dict[str, jax.Arra
     return jax.jit(run)()
 
 
-def _compiled_once(value_and_slope: Callable[[dict], tuple[jax.Array, dict]]) -> Callable[[dict], jax.Array]:
-    """The potential as one compiled program, gradient included, for calls outside a loop."""
-
-    @jax.custom_vjp
-    def compiled(z: dict) -> jax.Array:
-        return value_and_slope(z)[0]
-
-    compiled.defvjp(value_and_slope, lambda gradient, weight: (jax.tree.map(lambda g: weight * g, gradient),))
-    return compiled
-
-
-def _first_scales(value_and_slope: Callable, z: dict) -> np.ndarray:
-    """Variances to begin adaptation with: one for data-informed effects, 1 / curvature for every other unknown.
-
-    The effects are scaled by construction; the few scales and levels above them are not, and one of them left
-    at unit scale would dictate a tiny step to all.
-    """
-    flat, unravel = ravel_pytree(z)
-    scaled = np.asarray(ravel_pytree({name: jnp.full(jnp.shape(v), name.endswith("_u")) for name, v in z.items()})[0])
-    others = np.flatnonzero(~scaled)
-    step = 1e-4
-
-    def slope(index: int, size: float) -> float:
-        return float(ravel_pytree(value_and_slope(unravel(flat.at[index].add(size)))[1])[0][index])
-
-    curvatures = [(slope(index, step) - slope(index, -step)) / (2.0 * step) for index in map(int, others)]
-    scales = np.ones(flat.shape[0])
-    scales[others] = 1.0 / np.clip(curvatures, 1.0, 1e4)
-    return scales
+def _first_variances(z: dict) -> np.ndarray:
+    """Variances to begin adaptation with: data-informed effects are scaled by construction, the others are small."""
+    variances = {name: jnp.full(jnp.shape(v), 1.0 if name.endswith("_u") else FIRST_SD**2) for name, v in z.items()}
+    return np.asarray(ravel_pytree(variances)[0])
 
 
 def _start(kernel: NUTS, z: dict, sampling: Sampling) -> Any:
-    """One state a chain, started apart: effects by a third of their own units, the rest by a twentieth."""
+    """One state a chain, started apart: effects by a third of their own units, the rest by half of theirs.
+
+    Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
+    sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
+    """
     rng = np.random.default_rng(sampling.seed)
+    shapes = {name: (sampling.chains, *jnp.shape(value)) for name, value in z.items()}
+    apart = {
+        name: z[name] + (0.3 if name.endswith("_u") else FIRST_SD / 2.0) * rng.standard_normal(shape) for name, shape in shapes.items()
+    }
 
-    def apart() -> dict:
-        return {name: value + (0.3 if name.endswith("_u") else 0.05) * rng.standard_normal(np.shape(value)) for name, value in z.items()}
+    def one(key: jax.Array, start: dict) -> Any:
+        unknown = ParamInfo(start, jnp.array(FIRST_ENERGY), jax.tree.map(jnp.zeros_like, start))
+        return kernel.init(key, sampling.warmup, unknown, (), {})
 
-    states = [
-        kernel.init(key, sampling.warmup, apart(), (), {}) for key in jax.random.split(jax.random.key(sampling.seed), sampling.chains)
-    ]
-    return jax.tree.map(lambda *parts: jnp.stack(parts), *states)
+    return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
 
 
 def _side_by_side(chains: int) -> NamedSharding | None:
@@ -174,8 +157,8 @@ def _side_by_side(chains: int) -> NamedSharding | None:
     return NamedSharding(mesh, PartitionSpec("chain"))
 
 
-def _chunk(kernel: NUTS, z: dict, sampling: Sampling, split: NamedSharding | None) -> Lowered:
-    """The program that takes all chains `CHUNK` draws further, ready to be compiled."""
+def _chunk(kernel: NUTS, split: NamedSharding | None) -> Callable:
+    """The compiled program that takes all chains `CHUNK` draws further."""
 
     def draw(state: Any, _: None) -> tuple:
         state = kernel.sample(state, (), {})
@@ -192,12 +175,10 @@ def _chunk(kernel: NUTS, z: dict, sampling: Sampling, split: NamedSharding | Non
     def chunk(state: Any) -> tuple:
         return jax.lax.scan(draw, state, None, length=CHUNK)
 
-    one = jax.eval_shape(lambda key: kernel.init(key, sampling.warmup, z, (), {}), jax.random.key(0))
-    states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((sampling.chains, *leaf.shape), leaf.dtype, sharding=split), one)
     if split is None:
-        return jax.jit(jax.vmap(chunk)).lower(states)
+        return jax.jit(jax.vmap(chunk))
     alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=split.spec, out_specs=split.spec, check_vma=False)
-    return jax.jit(alone).lower(states)
+    return jax.jit(alone)
 
 
 def _first_chain(step: Callable, states: Any) -> Any:
