@@ -73,6 +73,9 @@ class informed(reparam):
 
     Auxiliary sites are named `<site>_u` (zero where the pilot puts the effect) and `<site>_z` (zero at the pilot's scale).
 
+    Attributes:
+        effects, scales: names of the auxiliary sites, known once the model has run.
+
     Args:
         fn: model without arguments.
         pilot: what a first look said.
@@ -80,6 +83,8 @@ class informed(reparam):
 
     def __init__(self, fn: Callable[[], None], pilot: Pilot) -> None:
         self.pilot = pilot
+        self.effects: set[str] = set()
+        self.scales: set[str] = set()
         self.sites: dict[str, Array] = {}
         super().__init__(fn, self._choose)
 
@@ -95,8 +100,10 @@ class informed(reparam):
     def _choose(self, site: dict) -> Reparam | None:
         name = site["name"]
         if name in self.pilot.looks:
+            self.effects.add(f"{name}_u")
             return DataInformed(self.pilot.looks[name](self.sites))
         if isinstance(site["fn"], dist.HalfNormal) and not site["is_observed"]:
+            self.scales.add(f"{name}_z")
             return Scale(self.pilot.start.get(name, site["fn"].scale))
         return None
 

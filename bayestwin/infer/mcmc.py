@@ -25,7 +25,6 @@ from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.settings import Sampling
 
-AUXILIARY = ("_u", "_z")  # endings of the sites that parameterisations add
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
 FIRST_STEP = 0.1  # leapfrog step to begin adaptation with
@@ -80,17 +79,18 @@ def sample(
         Draws of every latent and deterministic site, the pilot's auxiliary sites left out.
     """
     fast = informed(model, pilot)
-    centre = _first_values(fast, pilot)
+    centre = _first_values(fast)
+    units = _units(fast, centre)
     kernel = NUTS(
         potential_fn=partial(potential_energy, fast, (), {}),
         step_size=FIRST_STEP,
-        inverse_mass_matrix=_first_variances(centre),
+        inverse_mass_matrix=np.square(ravel_pytree(units)[0]),
         target_accept_prob=sampling.target_accept,
         max_tree_depth=(WARMUP_DEPTH, 10),
     )
     split = _side_by_side(sampling.chains)
     # Placed before the first step: a program is compiled for where its arguments lie.
-    states = jax.device_put(_start(kernel, centre, sampling), split)
+    states = jax.device_put(_start(kernel, centre, units, sampling), split)
     step = _chunk(kernel, split)
     kept, divergences = [], 0
     total = sampling.warmup + sampling.draws
@@ -106,14 +106,14 @@ def sample(
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
     sites = _natural(partial(constrain_fn, fast, (), {}, return_deterministic=True), z)
-    return Draws({name: value for name, value in sites.items() if not name.endswith(AUXILIARY)}, stats)
+    return Draws({name: value for name, value in sites.items() if name not in fast.effects | fast.scales}, stats)
 
 
-def _first_values(model: Callable[[], None], pilot: Pilot) -> dict[str, jax.Array]:
+def _first_values(model: informed) -> dict[str, jax.Array]:
     """Where chains begin, on the unconstrained scale: the pilot's values, the prior mean of what it leaves out."""
 
     def value(name: str, law: dist.Distribution) -> jax.Array:
-        known = 0.0 if name.endswith(AUXILIARY) else pilot.start.get(name, law.mean)
+        known = 0.0 if name in model.effects | model.scales else model.pilot.start.get(name, law.mean)
         return jnp.broadcast_to(jnp.asarray(known, float), law.shape())
 
     def run() -> dict[str, jax.Array]:
@@ -124,23 +124,19 @@ def _first_values(model: Callable[[], None], pilot: Pilot) -> dict[str, jax.Arra
     return jax.jit(run)()
 
 
-def _first_variances(z: dict) -> np.ndarray:
-    """Variances to begin adaptation with: data-informed effects are scaled by construction, the others are small."""
-    variances = {name: jnp.full(jnp.shape(v), 1.0 if name.endswith("_u") else FIRST_SD**2) for name, v in z.items()}
-    return np.asarray(ravel_pytree(variances)[0])
+def _units(model: informed, z: dict) -> dict[str, np.ndarray]:
+    """Scales to begin with: data-informed effects have unit scale by construction, the others begin small."""
+    return {name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()}
 
 
-def _start(kernel: NUTS, z: dict, sampling: Sampling) -> Any:
-    """One state a chain, started apart: effects by a third of their own units, the rest by half of theirs.
+def _start(kernel: NUTS, z: dict, units: dict, sampling: Sampling) -> Any:
+    """One state a chain, started apart by a third of its units.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
     """
     rng = np.random.default_rng(sampling.seed)
-    shapes = {name: (sampling.chains, *jnp.shape(value)) for name, value in z.items()}
-    apart = {
-        name: z[name] + (0.3 if name.endswith("_u") else FIRST_SD / 2.0) * rng.standard_normal(shape) for name, shape in shapes.items()
-    }
+    apart = {name: z[name] + 0.3 * unit * rng.standard_normal((sampling.chains, *unit.shape)) for name, unit in units.items()}
 
     def one(key: jax.Array, start: dict) -> Any:
         unknown = ParamInfo(start, jnp.array(FIRST_ENERGY), jax.tree.map(jnp.zeros_like, start))

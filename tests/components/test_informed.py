@@ -166,3 +166,11 @@ def test_same_posterior_as_the_model_as_written() -> None:
 def test_same_seed_same_draws() -> None:
     first, second = (sample(groups, Pilot(), Sampling(chains=2, draws=50, warmup=50, seed=3)) for _ in range(2))
     assert jax.tree.all(jax.tree.map(lambda a, b: bool((a == b).all()), first.sites, second.sites))
+
+
+def test_sites_named_like_auxiliary_ones_are_kept() -> None:
+    def model() -> None:
+        numpyro.sample("slope_u", dist.Normal(0.0, 1.0))
+        numpyro.sample("sd", dist.HalfNormal(1.0))
+
+    assert set(sample(model, Pilot(), Sampling(chains=2, draws=50, warmup=50)).sites) == {"slope_u", "sd"}
