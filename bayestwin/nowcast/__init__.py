@@ -1,0 +1,1 @@
+"""Nowcasts: what happened, from what has been reported so far."""
