@@ -70,7 +70,7 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
     """Replicated observations.
 
     Args:
-        model: NumPyro model without arguments, its observed laws those of `components.counts`.
+        model: NumPyro model without arguments, its observed laws those of `laws.counts`.
         draws: latent sites, leading axis draw.
         rng: random generator.
 

@@ -17,7 +17,7 @@ from jax.scipy.special import polygamma
 from jaxtyping import Array, Float
 
 from bayestwin.barriers import Band
-from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial
+from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
 from bayestwin.components.trend import coefficient_sd, cosine_basis
 

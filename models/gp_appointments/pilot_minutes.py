@@ -11,7 +11,7 @@ from jaxtyping import Array
 from scipy.optimize import least_squares
 from scipy.special import digamma, gammainc, polygamma
 
-from bayestwin.components.counts import agreement
+from bayestwin.laws.counts import agreement
 from bayestwin.components.hierarchy import pooled
 from bayestwin.components.informed import Evidence, Look, seen, site
 from bayestwin.components.trend import cosine_basis

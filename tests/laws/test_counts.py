@@ -6,7 +6,7 @@ import pytest
 import scipy.special
 import scipy.stats
 
-from bayestwin.components.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma
+from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma
 
 
 def test_log_gamma_and_its_derivative() -> None:
