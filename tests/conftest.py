@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from bayestwin.infer.device import prepare_device
+from bayestwin.infer.settings import Sampling
 from bayestwin.library import library_folder
 
-prepare_device(2)  # once, before any test starts JAX
+prepare_device(Sampling.chains)  # once, before any test starts JAX
 
 ROOT = Path(__file__).parents[1]
 AREAS = {"A1": "B1", "A2": "B1", "A3": "B2"}

@@ -1,7 +1,7 @@
 """Spreads near zero, sampled where their posterior is nearly normal.
 
 The logarithm sends a spread that the data cannot tell from zero down a long tail. The quantile scale of the exponential
-law, x = -t log(1 - Φ(z)), gives it the tail of a normal instead, and is close to linear in x about t and beyond.
+law, x = -t log(1 - Φ(z)), gives it the tail of a normal instead, and is close to linear in x about t.
 """
 
 import jax.numpy as jnp
