@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 
-from bayestwin.extracts.observations import Observations, period_end
+import numpy as np
+
+from bayestwin.extracts.observations import Observations, observable
+from bayestwin.extracts.periods import last_whole, period_end
 
 
 @dataclass(frozen=True)
@@ -14,14 +17,16 @@ class LedgerRow:
     """One extract's line of the ledger.
 
     Attributes:
-        extract, stream, file, sha256: what it is.
+        extract, stream, file, sha256: what it is; several files are joined by commas.
         resolution: length of a row's period.
         first_event, last_event: span of what is known at the as-of date.
         lag_days: days from the end of the last known period to the as-of date.
         units_present, units_total: units with any row, units of the level.
-        share_masked: share of cells that are not observed.
+        share_masked: share of cells that are not observed, in a triangle of those that were due at the as-of date.
+        share_hidden: share of the observed cells that were released as a symbol.
         share_banded: share of the total released in bands only.
         share_unknown: share of the total in a category that says nothing.
+        share_undated: share of the total without an event date, where such rows are kept.
         barriers: kind, ignorability label and sentence of each barrier.
     """
 
@@ -36,8 +41,10 @@ class LedgerRow:
     units_present: int
     units_total: int
     share_masked: float
+    share_hidden: float
     share_banded: float
     share_unknown: float
+    share_undated: float
     barriers: tuple[dict[str, str], ...]
 
     def as_row(self) -> dict[str, object]:
@@ -70,11 +77,27 @@ def ledger_row(observations: Observations, barriers: Sequence, as_of: date) -> L
         lag_days=max((as_of - end).days, 0),
         units_present=int(observations.mask.any(other_axes).sum()),
         units_total=observations.mask.shape[1],
-        share_masked=float(1.0 - observations.mask.mean()),
+        share_masked=float(1.0 - observations.mask.sum() / _due(observations, as_of)),
+        share_hidden=float(observations.hidden.sum() / observations.mask.sum()),
         share_banded=_share(observations, banded),
         share_unknown=_share(observations, unknown),
+        share_undated=_share_undated(observations),
         barriers=tuple({"kind": b.kind, "label": b.label.value, "sentence": b.sentence} for b in barriers),
     )
+
+
+def _due(observations: Observations, as_of: date) -> int:
+    """Cells that could have been observed by a date."""
+    if "delay" not in observations.dims:
+        return observations.mask.size
+    due = observable(observations.coords, last_whole(as_of, observations.dims[0]))
+    return int(np.broadcast_to(due, observations.mask.shape).sum())
+
+
+def _share_undated(observations: Observations) -> float:
+    undated = float(observations.undated.values.sum()) if observations.undated else 0.0
+    total = undated + float(observations.values.sum())
+    return undated / total if total else 0.0
 
 
 def _share(observations: Observations, labels: Sequence[str]) -> float:

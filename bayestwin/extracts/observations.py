@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,13 +12,12 @@ import numpy as np
 import pandas as pd
 
 from bayestwin.errors import ExtractError, Fault
+from bayestwin.extracts.deliveries import Delivery, read_deliveries
 from bayestwin.extracts.hierarchy import Hierarchy
+from bayestwin.extracts.periods import first_day, period_index
 from bayestwin.extracts.schema import Extract
-from bayestwin.extracts.table import read_table
-from bayestwin.extracts.validate import dates, duplicate_faults, missing_columns, row_faults
-
-DAY, MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
-FREQUENCY = {"day": "D", "week": "W", "month": "M"}
+from bayestwin.extracts.validate import RowCheck
+from bayestwin.extracts.versions import current, first_known, known_rows, last_report
 
 
 @dataclass(frozen=True)
@@ -27,13 +26,14 @@ class Provenance:
 
     Attributes:
         extract: name of the extract.
-        file: its file inside the study.
-        sha256: hash of that file.
-        rows: rows in the file.
+        file: the files with rows that were used, joined by commas.
+        sha256: hash of that file; of several, the hash of their sorted hashes. A later delivery leaves it as it is.
+        rows: rows in all files.
         rows_used: rows used after the `where` filter and the as-of date.
-        rows_after_as_of: rows not known at the as-of date, which were not seen.
-        first_event, last_event: span of the rows used.
+        rows_after_as_of: rows not known at the as-of date, or of a report period not known whole, which were not seen.
+        first_event, last_event: first days of the first and the last period with a row used.
         last_known: when the last of them became known.
+        deliveries: every file.
     """
 
     extract: str
@@ -45,6 +45,20 @@ class Provenance:
     first_event: date
     last_event: date
     last_known: date
+    deliveries: tuple[Delivery, ...]
+
+
+@dataclass(frozen=True)
+class Undated:
+    """Rows without an event date.
+
+    Attributes:
+        values: their sum by report period and unit.
+        periods: first days of the report periods, datetime64[D].
+    """
+
+    values: np.ndarray
+    periods: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -53,24 +67,35 @@ class Observations:
 
     Attributes:
         stream: the stream that they feed.
-        values: counts (int64) or measurements (float64), shape by `dims`; 0 where masked.
+        values: counts (int64) or measurements (float64), shape by `dims`; 0 where masked or hidden.
         mask: True where observed, same shape.
-        dims: names of the axes; time first, then the unit's level, then further dims.
-        coords: coordinates by dim; time is datetime64[D] at the period's start.
+        hidden: True where observed but released as a symbol, same shape.
+        dims: names of the axes; time first, then the unit's level, in a triangle `delay`, then further dims.
+        coords: coordinates by dim; time is datetime64[D] at the period's start, delay is in periods.
         measure: what the values count.
         provenance: where they came from.
+        undated: rows without an event date, where the study keeps them.
     """
 
     stream: str
     values: np.ndarray
     mask: np.ndarray
+    hidden: np.ndarray
     dims: tuple[str, ...]
     coords: Mapping[str, np.ndarray]
     measure: str
     provenance: Provenance
+    undated: Undated | None = None
 
 
-def read_extract(folder: Path, extract: Extract, hierarchy: Hierarchy, as_of: date) -> Observations:
+def read_extract(
+    folder: Path,
+    extract: Extract,
+    hierarchy: Hierarchy,
+    as_of: date,
+    symbols: Collection[str] = frozenset(),
+    checks: Sequence[RowCheck] = (),
+) -> Observations:
     """Read one extract as it was known on a date.
 
     Args:
@@ -78,114 +103,105 @@ def read_extract(folder: Path, extract: Extract, hierarchy: Hierarchy, as_of: da
         extract: how the study describes the table.
         hierarchy: the study's units.
         as_of: rows known later are not seen.
+        symbols: texts that a release puts in place of a value, such as "*".
+        checks: what the release promises about the values that it shows.
 
     Raises:
-        ExtractError: with every fault of the file, if it has any.
+        ExtractError: with every fault of every file, if there are any.
     """
-    path = folder / extract.file
-    whole = read_table(path)
-    faults = missing_columns(whole, extract)
-    if faults:
-        raise ExtractError(faults)
-    table = _kept(whole, extract)
-    if table.empty:
-        raise ExtractError(
-            [Fault(extract.file, "extract has no rows", expected="at least one", remedy=f"check `where` of extract {extract.name!r}")]
-        )
-    faults = row_faults(table, extract, list(hierarchy.codes[extract.level]))
-    faults += duplicate_faults(table, extract) if extract.repeated == "fault" else []
-    if faults:
-        raise ExtractError(faults)
-    rows = _typed(table, extract)
-    seen = rows[rows["known"].to_numpy() < np.datetime64(as_of) + DAY]
-    if seen.empty:
-        first = rows["known"].min().date()
+    units = hierarchy.codes[extract.level]
+    rows, deliveries = read_deliveries(folder, extract, list(units), symbols, checks)
+    seen = known_rows(rows, extract, as_of)
+    dated = current(seen, extract)
+    undated, dated = dated[dated["undated"]], dated[~dated["undated"]]
+    if dated.empty:
         remedy = "move as_of later or ask for earlier data"
-        raise ExtractError([Fault(extract.file, f"nothing was known on {as_of}", expected=f"as_of ≥ {first}", remedy=remedy)])
-    return _dense(
-        _latest(seen, extract) if extract.columns.report else seen, extract, hierarchy, _provenance(path, extract, whole, rows, seen)
+        expected = f"as_of ≥ {first_known(rows[~rows['undated']], extract)}" if not rows["undated"].all() else "a row with an event date"
+        raise ExtractError([Fault(extract.file_label, f"nothing was known on {as_of}", expected=expected, remedy=remedy)])
+    coords = _coords(dated, extract, units)
+    index = _index(dated, extract, coords)
+    values, mask, hidden = _filled(dated, extract, coords, index)
+    if extract.reports == "add":
+        mask &= observable(coords, last_report(rows, extract, as_of))
+    return Observations(
+        stream=extract.stream,
+        values=values,
+        mask=mask,
+        hidden=hidden,
+        dims=tuple(coords),
+        coords=coords,
+        measure=extract.measure,
+        provenance=_provenance(extract, deliveries, rows, seen),
+        undated=_undated(undated, extract, len(units)) if extract.undated == "keep" else None,
     )
 
 
-def _kept(table: pd.DataFrame, extract: Extract) -> pd.DataFrame:
-    for column, value in extract.where.items():
-        table = table[table[column] == value]
-    return table
-
-
-def _typed(table: pd.DataFrame, extract: Extract) -> pd.DataFrame:
-    event = dates(table[extract.columns.event], extract.event_format).to_numpy()
-    start = period_start(event.astype("datetime64[D]"), extract.resolution)
-    if extract.columns.report:
-        known = dates(table[extract.columns.report], None).to_numpy()
-    else:
-        known = period_end(start, extract.resolution) + extract.report_lag_days * DAY
-    number = pd.to_numeric(table[extract.columns.value]).to_numpy()
-    typed = {"time": start, "event": event, "unit": table[extract.columns.unit].to_numpy(str), "known": known}
-    typed |= {dim: table[column].to_numpy(str) for dim, column in extract.dims.items()}
-    typed["value"] = number.astype(np.int64 if extract.integer else float)
-    return pd.DataFrame(typed)
-
-
-def period_start(days: np.ndarray, resolution: str) -> np.ndarray:
-    """First day of each day's period, datetime64[D]; weeks begin on Monday."""
-    if resolution == "month":
-        return days.astype("datetime64[M]").astype("datetime64[D]")
-    if resolution == "week":
-        return days - ((days.astype(int) + 3) % 7).astype("timedelta64[D]")
-    return days
-
-
-def period_end(starts: np.ndarray, resolution: str) -> np.ndarray:
-    """Last day of each period, datetime64[D]."""
-    if resolution == "month":
-        return (starts.astype("datetime64[M]") + MONTH).astype("datetime64[D]") - DAY
-    return starts + (6 * DAY if resolution == "week" else 0 * DAY)
-
-
-def _latest(rows: pd.DataFrame, extract: Extract) -> pd.DataFrame:
-    """The last version of each released row."""
-    return rows.sort_values("known", kind="stable").drop_duplicates(["unit", "event", *extract.dims], keep="last")
-
-
-def _provenance(path: Path, extract: Extract, whole: pd.DataFrame, rows: pd.DataFrame, seen: pd.DataFrame) -> Provenance:
-    return Provenance(
-        extract=extract.name,
-        file=extract.file,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        rows=len(whole),
-        rows_used=len(seen),
-        rows_after_as_of=len(rows) - len(seen),
-        first_event=seen["time"].min().date(),
-        last_event=seen["time"].max().date(),
-        last_known=seen["known"].max().date(),
-    )
-
-
-def _dense(rows: pd.DataFrame, extract: Extract, hierarchy: Hierarchy, provenance: Provenance) -> Observations:
-    time = rows["time"].to_numpy().astype("datetime64[D]")
-    coords: dict[str, np.ndarray] = {extract.resolution: _every_period(time.min(), time.max(), extract.resolution)}
-    coords[extract.level] = hierarchy.codes[extract.level]
+def _coords(rows: pd.DataFrame, extract: Extract, units: np.ndarray) -> dict[str, np.ndarray]:
+    event = period_index(rows["event"].to_numpy(), extract.resolution)
+    coords = {extract.resolution: first_day(np.arange(event.min(), event.max() + 1), extract.resolution), extract.level: units}
+    if extract.max_delay is not None:
+        coords["delay"] = np.arange(extract.max_delay + 1)
     for dim in extract.dims:
         coords[dim] = np.array(extract.categories.get(dim) or sorted(rows[dim].unique()))
-    columns = [time, rows["unit"].to_numpy(str), *(rows[dim].to_numpy(str) for dim in extract.dims)]
-    index = tuple(_position(coord, column) for coord, column in zip(coords.values(), columns, strict=True))
+    return coords
+
+
+def _index(rows: pd.DataFrame, extract: Extract, coords: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The cell of each row."""
+    event = period_index(rows["event"].to_numpy(), extract.resolution)
+    index = [event - event.min(), rows["unit"].to_numpy()]
+    if extract.max_delay is not None:
+        index.append(np.minimum(period_index(rows["report"].to_numpy(), extract.resolution) - event, extract.max_delay))
+    return (*index, *(pd.Index(coords[dim]).get_indexer(rows[dim]) for dim in extract.dims))
+
+
+def _filled(
+    rows: pd.DataFrame, extract: Extract, coords: Mapping[str, np.ndarray], index: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, mask and hidden cells; a cell with any hidden row is hidden."""
     shape = tuple(len(coord) for coord in coords.values())
+    number = rows["value"].to_numpy()
+    order = slice(None) if extract.integer else np.argsort(number, kind="stable")  # fractions add up the same in any order of rows
     values = np.zeros(shape, np.int64 if extract.integer else float)
-    np.add.at(values, index, rows["value"].to_numpy())
-    mask = np.zeros(shape, bool)
+    np.add.at(values, tuple(axis[order] for axis in index), number[order].astype(values.dtype))
+    mask, hidden = np.zeros(shape, bool), np.zeros(shape, bool)
     mask[index] = True
+    np.logical_or.at(hidden, index, rows["hidden"].to_numpy())
     if extract.absent == "zero":
-        mask |= np.isin(coords[extract.level], rows["unit"].to_numpy(str)).reshape(1, -1, *[1] * len(extract.dims))
-    return Observations(extract.stream, values, mask, tuple(coords), coords, extract.measure, provenance)
+        mask[:, rows["unit"].unique()] = True
+    return np.where(hidden, values.dtype.type(0), values), mask, hidden
 
 
-def _every_period(first: np.datetime64, last: np.datetime64, resolution: str) -> np.ndarray:
-    if resolution == "month":
-        return np.arange(first.astype("datetime64[M]"), last.astype("datetime64[M]") + MONTH).astype("datetime64[D]")
-    return np.arange(first, last + DAY, 7 * DAY if resolution == "week" else DAY)
+def observable(coords: Mapping[str, np.ndarray], last: int) -> np.ndarray:
+    """Cells of a triangle whose report period, in the last cell the first of them, is not after the last one; shape as `coords` or 1."""
+    resolution = next(iter(coords))
+    due = period_index(coords[resolution], resolution)[:, None, None] + coords["delay"] <= last
+    return due.reshape(*due.shape, *[1] * (len(coords) - due.ndim))
 
 
-def _position(coord: np.ndarray, column: np.ndarray) -> np.ndarray:
-    order = np.argsort(coord)
-    return order[np.searchsorted(coord[order], column)]
+def _undated(rows: pd.DataFrame, extract: Extract, units: int) -> Undated:
+    report = period_index(rows["report"].to_numpy(), extract.resolution)
+    periods = np.arange(report.min(), report.max() + 1) if len(report) else report
+    values = np.zeros((len(periods), units), np.int64 if extract.integer else float)
+    np.add.at(values, (report - periods[:1], rows["unit"].to_numpy()), rows["value"].to_numpy().astype(values.dtype))
+    return Undated(values, first_day(periods, extract.resolution))
+
+
+def _provenance(extract: Extract, deliveries: list[Delivery], rows: pd.DataFrame, seen: pd.DataFrame) -> Provenance:
+    used = seen["delivery"].value_counts()
+    deliveries = [replace(delivery, rows_used=int(used.get(i, 0))) for i, delivery in enumerate(deliveries)]
+    with_rows = [delivery for delivery in deliveries if delivery.rows_used]
+    digests = sorted(delivery.sha256 for delivery in with_rows)
+    event = first_day(period_index(seen["event"].dropna().to_numpy(), extract.resolution), extract.resolution)
+    return Provenance(
+        extract=extract.name,
+        file=", ".join(delivery.file for delivery in with_rows),
+        sha256=digests[0] if len(digests) == 1 else hashlib.sha256("\n".join(digests).encode()).hexdigest(),
+        rows=sum(delivery.rows for delivery in deliveries),
+        rows_used=len(seen),
+        rows_after_as_of=len(rows) - len(seen),
+        first_event=event.min().item(),
+        last_event=event.max().item(),
+        last_known=seen["known"].max().date(),
+        deliveries=tuple(deliveries),
+    )

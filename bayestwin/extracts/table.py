@@ -68,12 +68,13 @@ def _read_csv(path: Path) -> pd.DataFrame:
         raise _unreadable(path, "rows have more fields than the header", "as many", "complete the header or remove the commas at the ends")
     table.index = pd.Index(_lines(table))
     doubtful = table[table.iloc[:, 0] == ""]
-    return table.drop(index=doubtful.index[(doubtful == "").all(axis=1)])
+    blank = doubtful.index[(doubtful == "").all(axis=1)]
+    return table.drop(index=blank) if len(blank) else table
 
 
 def _lines(table: pd.DataFrame) -> np.ndarray:
     """Line of each row less two; a line break inside quotes moves the rows below it."""
-    if not any("\n" in "".join(table[column].to_numpy()) for column in table):
+    if not any(table[column].str.contains("\n", regex=False).any() for column in table):
         return np.arange(len(table))
     breaks = sum(table[column].str.count("\n").to_numpy(int) for column in table)
     return np.arange(len(table)) + np.concatenate([[0], np.cumsum(breaks)])[: len(table)]

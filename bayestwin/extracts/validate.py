@@ -1,10 +1,10 @@
-"""Check every row of an extract and report all faults at once."""
+"""Check every row of a delivery and report all faults at once."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+import itertools
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -18,149 +18,154 @@ LARGEST = 1e12  # beyond this a number is a slip, and sums could overflow
 PER_CHECK = 10  # rows shown for one check of one column
 
 
-def missing_columns(table: pd.DataFrame, extract: Extract) -> list[Fault]:
+@dataclass(frozen=True)
+class RowCheck:
+    """What a release promises about every value that it shows, such as being rounded to five.
+
+    Attributes:
+        problem: what is wrong with a value that fails, in a few words.
+        expected: what would have been right.
+        remedy: what to do.
+        wrong: from the values shown, as floats, to True where one fails.
+    """
+
+    problem: str
+    expected: str
+    remedy: str
+    wrong: Callable[[np.ndarray], np.ndarray]
+
+
+def missing_columns(table: pd.DataFrame, extract: Extract, file: str) -> list[Fault]:
     """Columns that the study maps and the file lacks."""
-    columns = extract.columns
-    wanted = [columns.unit, columns.event, columns.value, *([columns.report] if columns.report else [])]
-    wanted += [*extract.dims.values(), *extract.where]
+    mapped = extract.columns
+    wanted = [mapped.unit, mapped.event, mapped.value, *mapped.later.values(), *extract.dims.values(), *extract.where]
     have = list(map(str, table.columns))
+    remedy = f"correct extract {extract.name!r} in study.toml"
     return [
-        Fault(
-            extract.file, "column is missing", column, expected=f"one of {have}", remedy=f"correct extract {extract.name!r} in study.toml"
-        )
+        Fault(file, "column is missing", column, expected=f"one of {have}", remedy=remedy)
         for column in dict.fromkeys(wanted)
-        if column not in have
+        if column is not None and column not in have
     ]
+
+
+def by_unique(text: pd.Series, parse: Callable[[pd.Series], np.ndarray]) -> np.ndarray:
+    """The parsed text, each distinct one parsed once."""
+    codes, unique = pd.factorize(text, use_na_sentinel=False)
+    return parse(pd.Series(unique, dtype="string"))[codes]
+
+
+def is_missing(text: pd.Series) -> np.ndarray:
+    """True where there is no text."""
+    return by_unique(text, lambda unique: (unique.fillna("").str.strip() == "").to_numpy(bool))
 
 
 def dates(text: pd.Series, layout: str | None) -> pd.Series:
     """Dates from text, NaT where it is none or out of bounds; an ISO time zone is dropped, the local date kept."""
-    unique = pd.Series(text.unique(), dtype="string")
-    plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(r"\s*\d{4}-?\d{2}")) if layout is None else unique
-    parsed = pd.to_datetime(plain, format=layout or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
-    parsed = parsed.where(parsed.between(*YEARS))
-    return text.map(dict(zip(unique, parsed, strict=True))).astype("datetime64[ns]")
+
+    def parse(unique: pd.Series) -> np.ndarray:
+        plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(r"\s*\d{4}-?\d{2}")) if layout is None else unique
+        parsed = pd.to_datetime(plain, format=layout or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+        return parsed.where(parsed.between(*YEARS)).to_numpy("datetime64[ns]")
+
+    return pd.Series(by_unique(text, parse), index=text.index)
 
 
-def row_faults(table: pd.DataFrame, extract: Extract, units: Sequence[str]) -> list[Fault]:
+def row_faults(
+    table: pd.DataFrame, rows: pd.DataFrame, extract: Extract, file: str, symbols: Collection[str], checks: Sequence[RowCheck]
+) -> list[Fault]:
     """Faults of single rows: units, dates, values, categories.
 
     Args:
-        table: the file's rows as text; the index is the row's position in the file.
+        table: the rows as text; the index is the row's line in the file less two.
+        rows: the same rows by type.
         extract: how the study describes the table.
-        units: codes of the extract's level of the hierarchy.
+        file: the delivery.
+        symbols: texts that a release puts in place of a value.
+        checks: what the release promises about the values that it shows.
     """
-    import pandera.pandas as pa
+    remedy = "add the unit to the hierarchy file or drop its rows"
+    unit = Fault(file, "unit is in no hierarchy", extract.columns.unit, expected="a code of the study's hierarchy", remedy=remedy)
+    return [
+        *_listed(table[extract.columns.unit], rows["unit"].to_numpy() < 0, unit),
+        *_date_faults(table, rows, extract, file),
+        *_order_faults(table, rows, extract, file),
+        *(_value_faults(table, rows, extract, file, symbols, checks) if extract.columns.value else []),
+        *_category_faults(table, extract, file),
+    ]
 
-    columns = extract.columns
-    checks = {columns.unit: [_check(lambda s: s.isin(list(units)), "unit")]}
-    checks.setdefault(columns.event, []).append(_check(lambda s: dates(s, extract.event_format).notna(), "date"))
-    checks.setdefault(columns.event, []).append(_check(_one_zone, "zone"))
-    checks.setdefault(columns.value, []).append(_check(_is_whole if extract.integer else _is_number, "value"))
-    if columns.report:
-        checks.setdefault(columns.report, []).append(_check(lambda s: dates(s, None).notna(), "report"))
-        checks[columns.report].append(_check(_one_zone, "zone"))
+
+def _date_faults(table: pd.DataFrame, rows: pd.DataFrame, extract: Extract, file: str) -> Iterator[Fault]:
+    event, layout = extract.columns.event, extract.event_format
+    remedy = "correct the date or `event_format` in study.toml"
+    expected = "a date from 1980 to 2100 as `event_format` says (ISO 8601 by default)"
+    fault = Fault(file, "date cannot be read", event, expected=expected, remedy=remedy)
+    yield from _listed(table[event], (rows["event"].isna() & ~rows["undated"]).to_numpy(), fault)
+    yield from _zone_faults(table[event], file) if layout is None else ()
+    for step, column in extract.columns.later.items():
+        expected = "an ISO 8601 date from 1980 to 2100"
+        fault = Fault(file, f"{step} date cannot be read", column, expected=expected, remedy="correct the date")
+        yield from _listed(table[column], rows[step].isna().to_numpy(), fault)
+        yield from _zone_faults(table[column], file)
+
+
+def _zone_faults(text: pd.Series, file: str) -> list[Fault]:
+    given = ~is_missing(text)
+    zoned = by_unique(text, lambda unique: unique.str.fullmatch(ZONED).fillna(False).to_numpy(bool))
+    usual = zoned[given].mean() > 0.5 if given.any() else False
+    expected, remedy = "a time zone on every row or on none", "write every date in one time zone"
+    return _listed(text, given & (zoned != usual), Fault(file, "time zones are mixed", str(text.name), expected=expected, remedy=remedy))
+
+
+def _order_faults(table: pd.DataFrame, rows: pd.DataFrame, extract: Extract, file: str) -> Iterator[Fault]:
+    """Rows of which a later step bears an earlier day: an event happens, is reported, and is then known."""
+    mapped = {"event": extract.columns.event, **extract.columns.later}
+    for earlier, later in itertools.pairwise(mapped):
+        late = (rows[earlier].dt.normalize() > rows[later]).to_numpy()
+        text = table[mapped[earlier]] + " > " + table[mapped[later]]
+        problem = f"{earlier} is after its report" if later == "report" else f"{earlier} is after the row was known"
+        remedy = "correct the dates or swap the columns in study.toml"
+        yield from _listed(text, late, Fault(file, problem, mapped[earlier], expected=f"{earlier} ≤ {later}", remedy=remedy))
+
+
+def _value_faults(
+    table: pd.DataFrame, rows: pd.DataFrame, extract: Extract, file: str, symbols: Collection[str], checks: Sequence[RowCheck]
+) -> Iterator[Fault]:
+    column, value, hidden = extract.columns.value, rows["value"].to_numpy(), rows["hidden"].to_numpy()
+    signed = extract.signed or extract.reports == "add"  # increments correct what was reported before
+    right = (value >= (-LARGEST if signed else 0.0)) & (value <= LARGEST)
+    if extract.integer:
+        right &= value == np.floor(value)
+    problem = "value cannot be used"
+    if extract.integer:
+        problem = "count is not a whole number" if signed else "count is negative or not a whole number"
+    expected = f"a {'whole ' if extract.integer else ''}number from {'-10¹²' if signed else '0'} to 10¹²"
+    expected += f" or one of {sorted(symbols)}" if symbols else ""
+    remedy = "correct the value; a hidden cell needs a barrier that says how it was hidden"
+    yield from _listed(table[column], ~right, Fault(file, problem, column, expected=expected, remedy=remedy))
+    shown = right & ~hidden
+    for check in checks:
+        wrong = np.zeros(len(rows), bool)
+        wrong[shown] = check.wrong(value[shown])
+        yield from _listed(table[column], wrong, Fault(file, check.problem, column, expected=check.expected, remedy=check.remedy))
+
+
+def _category_faults(table: pd.DataFrame, extract: Extract, file: str) -> Iterator[Fault]:
     for dim, column in extract.dims.items():
         allowed = extract.categories.get(dim)
-        checks.setdefault(column, []).append(_check(_one_of(allowed) if allowed else _is_given, f"category:{dim}"))
-    schema = pa.DataFrameSchema({name: pa.Column(nullable=True, checks=found) for name, found in checks.items()})
-    try:
-        schema.validate(table, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        return list(_described(error.failure_cases, extract))
-    return _event_after_report(table, extract)
+        wrong = ~table[column].isin(list(allowed)).to_numpy(bool) if allowed else is_missing(table[column])
+        expected = f"one of {list(allowed)}" if allowed else "a category"
+        remedy = "correct the row or add the category"
+        yield from _listed(table[column], wrong, Fault(file, "category is not known", column, expected=expected, remedy=remedy))
 
 
-def _check(test: Callable[[pd.Series], pd.Series], name: str) -> Any:
-    import pandera.pandas as pa
-
-    return pa.Check(test, name=name, error=name, ignore_na=False)
-
-
-def _one_of(allowed: Sequence[str]) -> Callable[[pd.Series], pd.Series]:
-    return lambda text: text.isin(list(allowed))
-
-
-def _is_given(text: pd.Series) -> pd.Series:
-    return text.fillna("").str.strip() != ""
-
-
-def _is_number(text: pd.Series) -> pd.Series:
-    number = pd.to_numeric(text, errors="coerce").to_numpy(float, na_value=np.nan)
-    return pd.Series((number >= 0) & (number <= LARGEST), index=text.index)
-
-
-def _is_whole(text: pd.Series) -> pd.Series:
-    number = pd.to_numeric(text, errors="coerce").to_numpy(float, na_value=np.nan)
-    return pd.Series((number >= 0) & (number <= LARGEST) & (number == np.floor(number)), index=text.index)
-
-
-def _one_zone(text: pd.Series) -> pd.Series:
-    zoned = text.str.fullmatch(ZONED).fillna(False).astype(bool)
-    usual = bool(zoned.mean() > 0.5)
-    return zoned == usual
-
-
-EXPECTED = {
-    "unit": ("unit is in no hierarchy", "a code of the study's hierarchy", "add the unit to the hierarchy file or drop its rows"),
-    "date": (
-        "date cannot be read",
-        "a date from 1980 to 2100 as `event_format` says (ISO 8601 by default)",
-        "correct the date or `event_format` in study.toml",
-    ),
-    "zone": ("time zones are mixed", "a time zone on every row or on none", "write every date in one time zone"),
-    "value": (
-        "value cannot be used",
-        "a number from 0 to 10¹²",
-        "correct the value; a hidden cell needs a barrier that says how it was hidden",
-    ),
-    "report": ("report date cannot be read", "an ISO 8601 date from 1980 to 2100", "correct the date"),
-    "category": ("category is not known", "one of the categories in study.toml", "correct the row or add the category"),
-}
-
-
-def _described(cases: pd.DataFrame, extract: Extract) -> Iterator[Fault]:
-    for (column, check), rows in cases.groupby(["column", "check"], sort=False):
-        problem, expected, remedy = EXPECTED[str(check).split(":")[0]]
-        if check == "value" and extract.integer:
-            problem, expected = "count is negative or not a whole number", "a whole number from 0 to 10¹²"
-        if str(check).startswith("category:"):
-            allowed = extract.categories.get(str(check).removeprefix("category:"))
-            expected = f"one of {list(allowed)}" if allowed else "a category"
-        values = rows.set_index("index")["failure_case"]
-        yield from _listed(values, Fault(extract.file, problem, str(column), expected=expected, remedy=remedy))
-
-
-def _event_after_report(table: pd.DataFrame, extract: Extract) -> list[Fault]:
-    """Rows that happened on a later day than they became known."""
-    columns = extract.columns
-    if columns.report is None:
-        return []
-    late = dates(table[columns.event], extract.event_format).dt.normalize() > dates(table[columns.report], None)
-    problem, remedy = "event is after its report", "correct the dates or swap the columns in study.toml"
-    values = (table[columns.event] + " > " + table[columns.report])[late]
-    return _listed(values, Fault(extract.file, problem, columns.event, expected="event ≤ report", remedy=remedy))
-
-
-def duplicate_faults(table: pd.DataFrame, extract: Extract) -> list[Fault]:
-    """Rows that repeat the key of one above: unit, event, further dims and, where there is one, report."""
-    columns = extract.columns
-    keys = {"unit": table[columns.unit], "event": dates(table[columns.event], extract.event_format)}
-    keys |= {dim: table[column] for dim, column in extract.dims.items()}
-    if columns.report:
-        keys["known"] = dates(table[columns.report], None)
-    key = pd.DataFrame(keys).dropna()
-    twice = key.index[key.duplicated()]
-    named = table.loc[twice, [columns.unit, columns.event, *extract.dims.values()]]
-    remedy = "remove one of the rows, or map the report date so that revisions are told apart"
-    fault = Fault(extract.file, "key is duplicated", columns.unit, expected="one row a key", remedy=remedy)
-    return _listed(named.agg(" ".join, axis=1) if len(twice) else named[columns.unit], fault)
-
-
-def _listed(values: pd.Series, fault: Fault) -> list[Fault]:
-    """The fault for each of the first rows, and how many more there are."""
-    shown = values.head(PER_CHECK)
+def _listed(text: pd.Series, wrong: np.ndarray, fault: Fault) -> list[Fault]:
+    """The fault for each of the first wrong rows, and how many more there are."""
+    found = text[wrong]
+    shown = found.head(PER_CHECK)
     listed = [replace(fault, row=line + 2, value=str(value)) for line, value in zip(shown.index.astype(int), shown, strict=True)]
-    if len(values) > PER_CHECK:
-        listed.append(replace(fault, problem=f"{fault.problem}, in {len(values) - PER_CHECK} further rows"))
-    return listed
+    return listed + further(fault, len(found))
+
+
+def further(fault: Fault, count: int) -> list[Fault]:
+    """The fault that stands for those beyond the ones that are listed."""
+    return [replace(fault, problem=f"{fault.problem}, in {count - PER_CHECK} further rows")] if count > PER_CHECK else []
