@@ -115,9 +115,7 @@ def read_extract(
     dated = current(seen, extract)
     undated, dated = dated[dated["undated"]], dated[~dated["undated"]]
     if dated.empty:
-        remedy = "move as_of later or ask for earlier data"
-        expected = f"as_of ≥ {first_known(rows[~rows['undated']], extract)}" if not rows["undated"].all() else "a row with an event date"
-        raise ExtractError([Fault(extract.file_label, f"nothing was known on {as_of}", expected=expected, remedy=remedy)])
+        raise ExtractError([_nothing_known(rows, extract, as_of)])
     coords = _coords(dated, extract, units)
     index = _index(dated, extract, coords)
     values, mask, hidden = _filled(dated, extract, coords, index)
@@ -134,6 +132,13 @@ def read_extract(
         provenance=_provenance(extract, deliveries, rows, seen),
         undated=_undated(undated, extract, len(units)) if extract.undated == "keep" else None,
     )
+
+
+def _nothing_known(rows: pd.DataFrame, extract: Extract, as_of: date) -> Fault:
+    first = first_known(rows[~rows["undated"]], extract)
+    whole = f"a row with an event date, of a {extract.resolution} whose reports are known whole"
+    remedy = "move as_of later or ask for earlier data" if first else "ask for later data"
+    return Fault(extract.file_label, f"nothing was known on {as_of}", expected=f"as_of ≥ {first}" if first else whole, remedy=remedy)
 
 
 def _coords(rows: pd.DataFrame, extract: Extract, units: np.ndarray) -> dict[str, np.ndarray]:

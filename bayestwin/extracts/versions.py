@@ -31,12 +31,12 @@ def _known_by(rows: pd.DataFrame, as_of: date) -> pd.DataFrame:
     return rows[rows["known"].to_numpy() < np.datetime64(as_of) + DAY]
 
 
-def first_known(rows: pd.DataFrame, extract: Extract) -> date:
-    """The first date on which a row counts."""
+def first_known(rows: pd.DataFrame, extract: Extract) -> date | None:
+    """The first date on which a row counts, if there is one."""
     known = rows["known"].to_numpy().astype("datetime64[D]")
-    if extract.reports == "add":
-        known = np.maximum(known, period_end(rows["report"].to_numpy(), extract.resolution))
-    return known.min().item()
+    ended = period_end(rows["report"].to_numpy(), extract.resolution)
+    days = np.unique(np.concatenate([known, ended])).tolist()
+    return next((day for day in days if not known_rows(rows, extract, day).empty), None)
 
 
 def last_report(rows: pd.DataFrame, extract: Extract, as_of: date) -> int:

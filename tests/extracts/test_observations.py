@@ -2,48 +2,18 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from extract_cases import ROWS, UNITS, extract, read, same, table, with_report
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bayestwin.errors import ExtractError
 from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
-from bayestwin.extracts.observations import Observations, read_extract
+from bayestwin.extracts.observations import read_extract
 from bayestwin.extracts.periods import period_end, period_start
-from bayestwin.extracts.schema import Extract
-
-UNITS = Hierarchy(("area",), {"area": np.array(["A", "B", "C"])}, {}, np.array(["A", "B", "C"]))
-ROWS = [("A", "2022-01-03", 5), ("B", "2022-01-03", 7), ("A", "2022-01-05", 2), ("B", "2022-02-01", 1)]
-
-
-def extract(**changes: Any) -> Extract:
-    plain = {"name": "counts", "stream": "counts", "file": "a.csv", "level": "area", "measure": "appointments"}
-    return Extract(**{**plain, "columns": {"unit": "unit_code", "event": "day_of", "value": "n"}, **changes})
-
-
-def table(rows: list[tuple] = ROWS, **more: list) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["unit_code", "day_of", "n"]).assign(**more)
-
-
-def read(folder: Path, rows: pd.DataFrame, as_of: str = "2022-12-31", **changes: Any) -> Observations:
-    rows.to_csv(folder / "a.csv", index=False)
-    return read_extract(folder, extract(**changes), UNITS, date.fromisoformat(as_of))
-
-
-def with_report(**changes: Any) -> dict[str, Any]:
-    return {"columns": {"unit": "unit_code", "event": "day_of", "value": "n", "report": "known_on"}, **changes}
-
-
-def same(left: Observations, right: Observations) -> bool:
-    arrays = [(getattr(left, name), getattr(right, name)) for name in ("values", "mask", "hidden")]
-    arrays += [(left.coords[dim], right.coords[dim]) for dim in left.dims]
-    if left.undated and right.undated:
-        arrays += [(left.undated.values, right.undated.values), (left.undated.periods, right.undated.periods)]
-    return left.dims == right.dims and (left.undated is None) == (right.undated is None) and all(np.array_equal(a, b) for a, b in arrays)
 
 
 def test_days_in_between_are_on_the_axis_and_masked(tmp_path: Path) -> None:
