@@ -19,11 +19,12 @@ import jax.scipy.linalg as linalg
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from bayestwin.nowcast.hazard import directions, log_probability
+from bayestwin.laws.hazard import directions, log_probability
 from bayestwin.nowcast.model import Block, Shape, known_only, log_rate, logits, split
 
 EARLY = 7  # delays below have a dispersion of their own
-STEPS = 24
+import os
+STEPS = int(os.environ.get("STEPS", 24))
 LARGEST_STEP = 1.0
 PRIOR_CELLS = 50.0
 
@@ -81,13 +82,13 @@ def band_of(delays: int) -> np.ndarray:
 
 
 def _designs(shape: Shape, trend: Mapping[str, Block], hazards: Mapping[str, Block], kinds: Array) -> tuple[Array, Array]:
-    """Columns of log rate (time, coefficient) and logit hazard (time, delay, coefficient)."""
+    """Columns of log rate (time, coefficient) and logit hazard (delay, time, coefficient): delays first is faster."""
 
     def rate(x: Array) -> Array:
         return log_rate(shape, split(trend, x), kinds)
 
     def logit(x: Array) -> Array:
-        return logits(shape, known_only(shape, split(hazards, x)), kinds)
+        return logits(shape, known_only(shape, split(hazards, x)), kinds).T
 
     sizes = [sum(block.size for block in blocks.values()) for blocks in (trend, hazards)]
     return jax.vmap(rate, out_axes=-1)(jnp.eye(sizes[0])), jax.vmap(logit, out_axes=-1)(jnp.eye(sizes[1]))
@@ -96,25 +97,25 @@ def _designs(shape: Shape, trend: Mapping[str, Block], hazards: Mapping[str, Blo
 def _normal(data: Data, designs: tuple[Array, Array], x: Array, dispersion: Array) -> _Normal:
     """Score and Fisher information of the seen cells at x."""
     rates, hazards = designs
-    logit = data.offset + hazards @ x[rates.shape[1] :]
-    mean = jnp.exp(data.level + (rates @ x[: rates.shape[1]])[:, None] + log_probability(logit))
-    scale = jnp.where(data.seen, 1.0 / dispersion[band_of(data.counts.shape[1])], 0.0)
-    score, weight = (data.counts - mean) * scale, mean * scale
+    logit = data.offset.T + hazards @ x[rates.shape[1] :]
+    mean = jnp.exp(data.level + rates @ x[: rates.shape[1]] + log_probability(logit.T).T)
+    scale = jnp.where(data.seen.T, 1.0 / dispersion[band_of(mean.shape[0])][:, None], 0.0)
+    score, weight = (data.counts.T - mean) * scale, mean * scale
     slope = directions(logit, hazards)
-    gradient = jnp.concatenate([rates.T @ score.sum(1), jnp.einsum("td,tdk->k", score, slope)])
-    early = min(EARLY, data.counts.shape[1])
-    pieces = [_information(rates, slope[:, part], weight[:, part]) for part in (slice(0, early), slice(early, None))]
-    return _Normal(gradient, jnp.stack(pieces), data.counts - mean, mean)
+    gradient = jnp.concatenate([rates.T @ score.sum(0), score.ravel() @ slope.reshape(-1, slope.shape[-1])])
+    bands = (slice(0, EARLY), slice(EARLY, None))
+    pieces = [_information(rates, slope[band], weight[band]) for band in bands]
+    return _Normal(gradient, jnp.stack(pieces), (data.counts.T - mean).T, mean.T)
 
 
 def _information(rates: Array, slope: Array, weight: Array) -> Array:
     """Information matrix of some delays: the trend's columns are the same for all delays of a time."""
-    weighted = weight[..., None] * slope
-    flat = slope.shape[-1]
-    corner = rates.T @ (weight.sum(1)[:, None] * rates)
-    side = rates.T @ weighted.sum(1)
-    middle = weighted.reshape(-1, flat).T @ slope.reshape(-1, flat)
-    return jnp.block([[corner, side], [side.T, middle]])
+    root = jnp.sqrt(weight)
+    scaled = root[..., None] * slope
+    flat = scaled.reshape(-1, slope.shape[-1])
+    corner = rates.T @ (weight.sum(0)[:, None] * rates)
+    side = rates.T @ (root[..., None] * scaled).sum(0)
+    return jnp.block([[corner, side], [side.T, flat.T @ flat]])
 
 
 def _dispersion(found: _Normal, seen: Array, used: Array) -> Array:
@@ -163,4 +164,4 @@ def fit(shape: Shape, trend: tuple[tuple[str, Block], ...], hazards: tuple[tuple
     x, variance, dispersion, size = jax.lax.fori_loop(0, STEPS, step, begin)
     found = _normal(data, designs, x, dispersion)
     root = jnp.linalg.cholesky(found.information.sum(0) + jnp.diag(1.0 / variance[owner]))
-    return Fit(x, root, variance, dispersion, data.offset + designs[1] @ x[designs[0].shape[1] :], size)
+    return Fit(x, root, variance, dispersion, data.offset + (designs[1] @ x[designs[0].shape[1] :]).T, size)

@@ -7,7 +7,6 @@ binomial cells is drawn from the negative binomial with the same mean and varian
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,20 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayestwin.nowcast.fit import Data, Fit, band_of
-from bayestwin.nowcast.hazard import log_probability
-from bayestwin.nowcast.model import Block, Shape, extended, log_rate, logits, split
-
-
-class Ahead(NamedTuple):
-    """Draws of hazard coefficients over the report periods to come.
-
-    Attributes:
-        drift: (draw, innovation).
-        report: (draw, period).
-    """
-
-    drift: Float[Array, "draw innovation"]
-    report: Float[Array, "draw period"]
+from bayestwin.laws.hazard import log_probability
+from bayestwin.nowcast.model import Block, Shape, ahead_sizes, extended, log_rate, logits, split
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
@@ -51,17 +38,17 @@ def cell_means(
     """
     names = [name for name, _ in (*trend, *hazards)]
     size = sum(block.size for _, block in trend)
-    keys = jax.random.split(key, 3)
+    keys = jax.random.split(key)
     z = jax.random.normal(keys[0], (fitted.mean.size, draws))
     x = fitted.mean + linalg.solve_triangular(fitted.root, z, lower=True, trans=1).T
     sd = dict(zip(names, jnp.sqrt(fitted.variance), strict=True))
-    ahead = Ahead(
-        sd["drift"] * jax.random.normal(keys[1], (draws, shape.future * len(shape.centres))),
-        sd["report"] * jax.random.normal(keys[2], (draws, shape.delays - 1)),
-    )
+    ahead = {
+        name: sd[name] * jax.random.normal(jax.random.fold_in(keys[1], i), (draws, size))
+        for i, (name, size) in enumerate(ahead_sizes(shape).items())
+    }
 
-    def one(x: Array, ahead: Ahead) -> tuple[Array, Array]:
-        parts = extended(shape, split(dict(hazards), x[size:]), ahead.drift, ahead.report)
+    def one(x: Array, ahead: dict[str, Array]) -> tuple[Array, Array]:
+        parts = extended(split(dict(hazards), x[size:]), ahead)
         rate = log_rate(shape, split(dict(trend), x[:size]), data.kinds)[shape.times - last :]
         return data.level + rate, logits(shape, parts, data.kinds, shape.times - last)
 

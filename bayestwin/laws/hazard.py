@@ -19,7 +19,7 @@ def log_probability(logit: Float[Array, "... delay"]) -> Float[Array, "... delay
         [0.5, 0.25, 0.25]
     """
     report = jax.nn.log_sigmoid(logit).at[..., -1].set(0.0)
-    wait = jax.nn.log_sigmoid(-logit)[..., :-1].cumsum(-1)
+    wait = jax.lax.associative_scan(jnp.add, jax.nn.log_sigmoid(-logit)[..., :-1], axis=-1)  # cumsum, but faster on CPUs
     return report.at[..., 1:].add(wait)
 
 
@@ -29,10 +29,10 @@ def hazard(log_p: Float[Array, "... delay"]) -> Float[Array, "... delay"]:
     return jnp.exp(log_p) / left
 
 
-def directions(logit: Float[Array, "time delay"], columns: Float[Array, "time delay coefficient"]) -> Float[Array, "time delay coefficient"]:
-    """Derivative of the log probabilities along columns in which the logits are linear.
+def directions(logit: Float[Array, "delay time"], columns: Float[Array, "delay time coefficient"]) -> Float[Array, "delay time coefficient"]:
+    """Derivative of the log probabilities along columns in which the logits are linear, delays first.
 
     d log p_d = dl_d - Σ_{k ≤ d} h_k dl_k, with dl = 0 at the last delay.
     """
-    free = columns.at[:, -1].set(0.0)
-    return free - jnp.cumsum(jax.nn.sigmoid(logit)[..., None] * free, axis=1)
+    free = columns.at[-1].set(0.0)
+    return free - jax.lax.associative_scan(jnp.add, jax.nn.sigmoid(logit)[..., None] * free, axis=0)
