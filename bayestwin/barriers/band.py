@@ -1,13 +1,18 @@
 """Banding: a quantity is released only as the interval that it fell in."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 import numpy as np
-from jaxtyping import Array, Float
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bayestwin.barriers.barrier import AbstractBarrier, Ignorability
+from bayestwin.barriers.barrier import Coarsening, Ignorability, array_module
+from bayestwin.laws.widths import Widths
+
+if TYPE_CHECKING:
+    from jaxtyping import Array, Float
 
 
 class BandInterval(BaseModel):
@@ -26,8 +31,14 @@ class BandInterval(BaseModel):
         return self
 
 
-class Band(AbstractBarrier):
+class Band(Coarsening):
     """Values are released as bands; the likelihood of a band is a difference of distribution functions.
+
+    The published number of a band is its lower end; what lies outside all bands counts as an open band at either end.
+
+    Attributes:
+        unit: unit of the values; `events` for counts.
+        bands: the bands, upwards, each beginning where the one before ends.
 
     Example:
         >>> band = Band(unit="minutes", bands=[{"label": "short", "low": 0, "high": 10}])
@@ -36,7 +47,7 @@ class Band(AbstractBarrier):
     """
 
     kind: Literal["band"] = "band"
-    unit: Literal["minutes", "hours", "days", "years"]
+    unit: Literal["minutes", "hours", "days", "years", "events"]
     bands: Annotated[tuple[BandInterval, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -70,6 +81,27 @@ class Band(AbstractBarrier):
     def edges(self) -> np.ndarray:
         """Edges of the bands, shape (bands + 1,), in the barrier's unit."""
         return np.array([b.low for b in self.bands] + [self.bands[-1].high])
+
+    @property
+    def published(self) -> str:
+        return f"lower ends of bands: {', '.join(f'{b.low:g}' for b in self.bands)}"
+
+    @property
+    def widths(self) -> Widths:
+        return Widths(wide=True)
+
+    def publish(self, values: np.ndarray) -> np.ndarray:
+        edges = np.concatenate([[-np.inf], self.edges])
+        return edges[np.searchsorted(self.edges, values, side="right")]
+
+    def preimage(self, low: Array, high: Array, whole: bool) -> tuple[Array, Array]:
+        xp = array_module(low)
+        ends = xp.asarray(np.concatenate([[-np.inf], self.edges, [np.inf]]))
+        first, last = xp.searchsorted(ends[:-1], low), xp.searchsorted(ends[:-1], high, side="right")
+        lower, upper = ends[first], ends[last]
+        if whole:
+            lower, upper = xp.ceil(lower), xp.ceil(upper) - 1.0
+        return xp.where(first < last, lower, xp.inf), xp.where(first < last, upper, -xp.inf)
 
     def masses(self, cdf: Callable[[Float[Array, " edge"]], Float[Array, "... edge"]]) -> Float[Array, "... mass"]:
         """Probability below the first band, in each band, and above the last.

@@ -29,7 +29,9 @@ def hazard(log_p: Float[Array, "... delay"]) -> Float[Array, "... delay"]:
     return jnp.exp(log_p) / left
 
 
-def directions(logit: Float[Array, "delay time"], columns: Float[Array, "delay time coefficient"]) -> Float[Array, "delay time coefficient"]:
+def directions(
+    logit: Float[Array, "delay time"], columns: Float[Array, "delay time coefficient"]
+) -> Float[Array, "delay time coefficient"]:
     """Derivative of the log probabilities along columns in which the logits are linear, delays first.
 
     d log p_d = dl_d - Σ_{k ≤ d} h_k dl_k, with dl = 0 at the last delay.

@@ -1,0 +1,182 @@
+"""What is expected before an extract's rules act: counts by mean and concentration, or measurements by place and spread.
+
+Both answer the one question that a release asks: how likely is a value between two ends? An observation is always such a
+pair of ends, both included: n..n where the count is known, 1..7 where a small one is hidden, -∞..∞ where nothing is.
+"""
+
+from typing import NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import log_ndtr, logsumexp
+from jaxtyping import Array, Float
+
+from bayestwin.laws.counts import HALF_LOG_2PI, log_factorial, log_gamma
+from bayestwin.laws.tail import log_tails
+from bayestwin.laws.widths import Widths
+
+FEW = 40  # up to so many whole numbers between two ends are summed one by one
+LOWEST = -1e300  # stands for the log of nothing where a gradient must stay finite
+
+
+class Expected(Protocol):
+    """A law that can say how likely a value between two ends is."""
+
+    def log_mass(self, low: Array, high: Array, widths: Widths) -> Array:
+        """Log probability of a value in low..high."""
+
+
+class Counts(NamedTuple):
+    """Poisson or NB2 counts, independent cell by cell.
+
+    Attributes:
+        mean: expected count, > 0.
+        concentration: k of variance = mean + mean² / k, broadcast against the mean; None for Poisson.
+
+    Example:
+        >>> counts = Counts(jnp.array([2.0, 5.0]))
+        >>> [round(float(x), 4) for x in counts.log_mass(np.zeros(2), np.array([0.0, np.inf]))]
+        [-2.0, 0.0]
+    """
+
+    mean: Float[Array, "..."]
+    concentration: Float[Array, "..."] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the cells."""
+        return jnp.broadcast_shapes(jnp.shape(self.mean), () if self.concentration is None else jnp.shape(self.concentration))
+
+    def log_pmf(self, n: Float[Array, "..."]) -> Float[Array, "..."]:
+        """Log probability of whole numbers n ≥ 0."""
+        if self.concentration is None:
+            return n * jnp.log(self.mean) - self.mean - log_factorial(n)
+        k = self.concentration
+        rising = log_gamma(n + k) - log_gamma(k) - log_factorial(n)
+        return rising - n * jnp.log1p(k / self.mean) - k * jnp.log1p(self.mean / k)
+
+    def log_mass(self, low: Array, high: Array, widths: Widths | None = None) -> Float[Array, "..."]:
+        """Log probability of a count in low..high, both included; -∞ where no whole number from zero on lies there.
+
+        Args:
+            low: lower end, -∞ where it is open.
+            high: upper end, ∞ where it is open.
+            widths: how far apart they can be; only needed where the ends are not known while a program is compiled.
+        """
+        if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
+            return self._traced(jnp.ceil(jnp.maximum(low, 0.0)), jnp.floor(high), widths or Widths(FEW, wide=True))
+        return self._concrete(np.ceil(np.maximum(np.asarray(low), 0.0)), np.floor(np.asarray(high)))
+
+    def _concrete(self, low: np.ndarray, high: np.ndarray) -> Array:
+        """Each kind of cell by the arithmetic that it needs, no more."""
+        shape = np.broadcast_shapes(low.shape, high.shape, self.shape)
+        low, high = np.broadcast_to(low, shape).ravel(), np.broadcast_to(high, shape).ravel()
+        kinds = np.select([low > high, (low == 0) & np.isinf(high), low == high, high - low < FEW], [0, 1, 2, 3], 4)
+        answer = jnp.full(low.shape, -jnp.inf).at[np.flatnonzero(kinds == 1)].set(0.0)
+        for kind, mass in ((2, Counts._exact), (3, Counts._summed), (4, Counts._between)):
+            cells = np.flatnonzero(kinds == kind)
+            if cells.size == low.size:
+                return mass(self._at(shape, cells), low, high).reshape(shape)
+            if cells.size:
+                answer = answer.at[cells].set(mass(self._at(shape, cells), low[cells], high[cells]))
+        return answer.reshape(shape)
+
+    def _at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Counts":
+        def pick(values: Array) -> Array:
+            flat = jnp.broadcast_to(values, shape).reshape(-1)
+            return flat if cells.size == flat.size else flat[cells]
+
+        return Counts(pick(self.mean), None if self.concentration is None else pick(self.concentration))
+
+    def _traced(self, low: Array, high: Array, widths: Widths) -> Array:
+        nothing, empty = (low <= 0) & jnp.isinf(high), low > high
+        narrow = high - low < widths.few
+        shut = jnp.where(narrow & ~empty, high, low)
+        answer = self._exact(low, low) if widths.few == 1 else self._summed(low, shut, widths.few)
+        if widths.wide:
+            ends = jnp.where(narrow, 0.0, low), jnp.where(narrow, 1.0, high)
+            answer = jnp.where(narrow, answer, self._between(*ends))
+        return jnp.where(nothing, 0.0, jnp.where(empty, -jnp.inf, answer))
+
+    def _exact(self, low: Array, high: Array) -> Array:
+        return self.log_pmf(low)
+
+    def _summed(self, low: Array, high: Array, most: int | None = None) -> Array:
+        terms = np.arange(most or int((high - low).max()) + 1).reshape(-1, *[1] * np.ndim(low))
+        log_p = self.log_pmf(low + terms)
+        return logsumexp(jnp.where(low + terms <= high, log_p, LOWEST), axis=0)
+
+    def _between(self, low: Array, high: Array) -> Array:
+        """The difference of two tails, on the side where both are small."""
+        below, from_low = log_tails(low - 1.0, self.mean, self.concentration)
+        up_to_high, beyond = log_tails(jnp.where(jnp.isinf(high), low, high), self.mean, self.concentration)
+        beyond, up_to_high = jnp.where(jnp.isinf(high), LOWEST, beyond), jnp.where(jnp.isinf(high), 0.0, up_to_high)
+        upper = from_low < up_to_high
+        large, small = jnp.where(upper, from_low, up_to_high), jnp.where(upper, beyond, jnp.maximum(below, LOWEST))
+        return large + jnp.log(-jnp.expm1(jnp.minimum(small - large, -1e-15)))
+
+    def over(self, shape: tuple[int, ...]) -> "Counts":
+        """The same law with an entry for every cell."""
+        k = None if self.concentration is None else jnp.broadcast_to(self.concentration, shape)
+        return Counts(jnp.broadcast_to(self.mean, shape), k)
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Counts: a gamma-distributed mean where they are overdispersed, then Poisson."""
+        mean = np.broadcast_to(np.asarray(self.mean, float), self.shape)
+        if self.concentration is None:
+            return rng.poisson(mean)
+        k = np.broadcast_to(np.asarray(self.concentration, float), self.shape)
+        return rng.poisson(rng.standard_gamma(k) * mean / k)
+
+
+class Measure(NamedTuple):
+    """Normal measurements, or log-normal ones, independent cell by cell.
+
+    Attributes:
+        loc, scale: mean and sd, of the logarithm where `positive`.
+        positive: whether the measurements are log-normal.
+    """
+
+    loc: Float[Array, "..."]
+    scale: Float[Array, "..."]
+    positive: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the cells."""
+        return jnp.broadcast_shapes(jnp.shape(self.loc), jnp.shape(self.scale))
+
+    def log_mass(self, low: Array, high: Array, widths: Widths | None = None) -> Float[Array, "..."]:
+        """Log probability of a value in low..high; the log density where both ends are one value.
+
+        Args:
+            low: lower end, -∞ where it is open.
+            high: upper end, ∞ where it is open.
+            widths: not needed.
+        """
+        known = jnp.isfinite(low) & (low == high)
+        a, b = self._score(jnp.where(known, -jnp.inf, low)), self._score(jnp.where(known, jnp.inf, high))
+        flip = a > 0
+        a, b = jnp.where(flip, -b, a), jnp.where(flip, -a, b)
+        large, small = log_ndtr(jnp.clip(b, -1e8, 40.0)), jnp.maximum(log_ndtr(jnp.clip(a, -1e8, 40.0)), LOWEST)
+        between = large + jnp.log(-jnp.expm1(jnp.minimum(jnp.where(a <= -1e8, LOWEST, small) - large, -1e-15)))
+        value = jnp.where(known, low, 1.0)
+        z = self._score(value)
+        density = -0.5 * jnp.square(z) - HALF_LOG_2PI - jnp.log(self.scale) - (jnp.log(value) if self.positive else 0.0)
+        return jnp.where(known, density, jnp.where(low > high, -jnp.inf, between))
+
+    def _score(self, x: Array) -> Array:
+        inner = jnp.log(jnp.maximum(x, 1e-300)) if self.positive else x
+        z = (jnp.where(jnp.isfinite(inner), inner, 0.0) - self.loc) / self.scale
+        open_below = (x <= 0.0) if self.positive else jnp.isneginf(x)
+        return jnp.where(open_below, -1e9, jnp.where(jnp.isposinf(x), 1e9, z))
+
+    def over(self, shape: tuple[int, ...]) -> "Measure":
+        """The same law with an entry for every cell."""
+        return Measure(jnp.broadcast_to(self.loc, shape), jnp.broadcast_to(self.scale, shape), self.positive)
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Measurements."""
+        drawn = rng.normal(np.asarray(self.loc, float), np.asarray(self.scale, float), self.shape)
+        return np.exp(drawn) if self.positive else drawn
