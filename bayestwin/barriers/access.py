@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bayestwin.barriers.released import Released
     from bayestwin.laws.expected import Counts, Measure
 
-Given = Mapping[str, Any]
+Given = Mapping[str, Mapping[str, Any]]
 
 
 class Degraded(NamedTuple):
@@ -143,10 +143,10 @@ class Access:
         """Which of the cells that come out are released, from the cells that come in."""
         out = self.out(grid)
         masks = [absence.present(out) for absence in self.absences]
-        masks += [channel.present(out) for channel in self.channels if isinstance(channel, Delay) and "delay" in out.coords]
+        masks += [channel.present(out) for channel in self.channels if isinstance(channel, Delay)]
         return np.logical_and.reduce([np.ones(out.shape, bool), *masks])
 
-    def unknowns(self, grid: Grid, prefix: str = "", shared: dict[str, Any] | None = None) -> dict[str, Any]:
+    def unknowns(self, grid: Grid, prefix: str = "", shared: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """Sample the barriers' unknown parameters, inside a NumPyro model.
 
         Args:
@@ -155,20 +155,22 @@ class Access:
             shared: factors that several streams have in common, by name; new ones are added.
 
         Returns:
-            Parameters by barrier and name, for `expect`, `likelihood` and `degrade`.
+            Parameters by name, by barrier, for `expect`, `likelihood` and `degrade`.
         """
         import numpyro
 
-        drawn: dict[str, Any] = {}
+        drawn: dict[str, dict[str, Any]] = {}
         common = {} if shared is None else shared
-        for barrier, cells in zip(self.barriers, [*self._grids(grid)[:-1], *[self.out(grid)] * len(self.barriers)], strict=False):
-            for name, law in barrier.priors(cells).items():
+        cells = [*self._grids(grid)[:-1], *[self.out(grid)] * (len(self.releases) + len(self.absences))]
+        for barrier, labels in zip(self.barriers, cells, strict=True):
+            own = drawn[barrier.title] = {}
+            for name, law in barrier.priors(labels).items():
                 if not name.startswith("~"):
-                    drawn[f"{barrier.title}_{name}"] = numpyro.sample(f"{prefix}{barrier.title}_{name}", law)
-                elif name[1:] not in common:
+                    own[name] = numpyro.sample(f"{prefix}{barrier.title}_{name}", law)
+                    continue
+                if name[1:] not in common:
                     common[name[1:]] = numpyro.sample(name[1:], law)
-                if name.startswith("~"):
-                    drawn[f"{barrier.title}_{name}"] = common[name[1:]]
+                own[name] = common[name[1:]]
         return drawn
 
     def expect(self, counts: Any, grid: Grid, given: Given | None = None) -> Any:
@@ -177,7 +179,7 @@ class Access:
         Args:
             counts: law of the cells that come in: `Counts`, or `Measure` where no channel counts.
             grid: those cells.
-            given: the barriers' parameters, by barrier and name.
+            given: the barriers' parameters by name, by barrier.
         """
         for channel, cells in zip(self.channels, self._grids(grid), strict=False):
             counts = channel.expect(counts, cells, _own(channel, given))
@@ -189,7 +191,7 @@ class Access:
         Args:
             counts: law of the cells that come in.
             grid: those cells.
-            given: the barriers' parameters, by barrier and name.
+            given: the barriers' parameters by name, by barrier.
 
         Returns:
             A NumPyro distribution over (cells..., 2); cells of which nothing is known have log probability zero.
@@ -206,9 +208,9 @@ class Access:
             elif isinstance(release, Randomised):
                 law = Noised(law, release)
         chance = {name: part for name, part in counts._asdict().items() if part is not None}
-        draw = partial(self._draw, grid=grid, law=type(counts), names=tuple(given or {}))
+        draw = partial(self._draw, grid=grid, law=type(counts))
         widths = add_widths([release.widths for release in outer])
-        return Released(law, shape, widths, chance | dict(given or {}), draw, 0 if joint is None else joint[1])
+        return Released(law, shape, widths, chance | {"given": dict(given or {})}, draw, 0 if joint is None else joint[1])
 
     def _joint(self, counts: Any, grid: Grid, given: Given | None, outer: tuple[Coarsening, ...]) -> tuple[Any, int] | None:
         """The law of cells that depend on one another, and over how many of the last axes; None where each stands for itself."""
@@ -229,11 +231,9 @@ class Access:
             return None
         return law, len(cells.dims) if isinstance(last, DateShift) else 1
 
-    def _draw(self, rng: np.random.Generator, *, grid: Grid, law: Any, names: tuple[str, ...], **chance: np.ndarray) -> np.ndarray:
+    def _draw(self, rng: np.random.Generator, *, grid: Grid, law: Any, given: Given, **chance: np.ndarray) -> np.ndarray:
         """Observations of counts drawn from their law."""
-        given = {name: chance.pop(name) for name in names}
-        drawn = law(**chance)
-        return self.degrade(rng, drawn.over(grid.shape).draw(rng), grid, given).cells
+        return self.degrade(rng, law(**chance).over(grid.shape).draw(rng), grid, given).cells
 
     def degrade(self, key: Any, clean: np.ndarray, grid: Grid, given: Given | None = None) -> Degraded:
         """Clean data as they come through this access.
@@ -263,8 +263,7 @@ class Access:
         from numpyro.handlers import seed
 
         with seed(rng_seed=jax.random.key(int(rng.integers(2**31)))):
-            drawn = self.unknowns(grid)
-        return {name: np.asarray(value) for name, value in drawn.items()}
+            return jax.tree.map(np.asarray, self.unknowns(grid))
 
     def publish(self, key: Any, counts: np.ndarray, grid: Grid) -> Degraded:
         """Counts that came out of the channels, as numbers that are released.
@@ -308,7 +307,6 @@ class Access:
         return objections(self.releases, values, hidden, whole)
 
 
-def _own(barrier: AbstractBarrier, given: Given | None) -> dict[str, Any]:
+def _own(barrier: AbstractBarrier, given: Given | None) -> Mapping[str, Any]:
     """A barrier's parameters by their own names."""
-    start = f"{barrier.title}_"
-    return {name.removeprefix(start): value for name, value in (given or {}).items() if name.startswith(start)}
+    return (given or {}).get(barrier.title, {})

@@ -35,6 +35,7 @@ class Delay(AbstractChannel):
         maximum: the longest delay, in periods of the time dim.
         pmf: probability of each delay where it is known, `maximum` + 1 numbers that sum to one; estimated if absent.
         as_of: reports after this day are not there; all are if absent.
+        released: the reporting triangle, by event period and delay, or only what is reported so far of each event period.
         weekday: estimate how the hazard differs by weekday of report (days only).
         holidays: days on which reporting is like that of a Sunday's, by an effect of its own.
         walk_sd: prior scale of the random walk of the hazard over event weeks; 0 for a delay that does not drift.
@@ -55,6 +56,7 @@ class Delay(AbstractChannel):
     maximum: Annotated[int, Field(ge=0, le=400)]
     pmf: tuple[Annotated[float, Field(ge=0, le=1)], ...] | None = None
     as_of: date | None = None
+    released: Literal["triangle", "so_far"] = "triangle"
     weekday: bool = False
     holidays: tuple[date, ...] = ()
     walk_sd: Annotated[float, Field(ge=0)] = 0.0
@@ -92,6 +94,8 @@ class Delay(AbstractChannel):
             f"{self.title}: weekdays of report need days, not {time}s",
         )
         need(self.by is None or self.by in grid.coords, f"{self.title}: there is no dim {self.by!r} here: {list(grid.dims)}")
+        if self.released == "so_far":
+            return grid
         return Grid({**grid.coords, "delay": np.arange(self.maximum + 1)}, grid.above)
 
     def present(self, grid: Grid) -> np.ndarray:
@@ -100,15 +104,21 @@ class Delay(AbstractChannel):
         Args:
             grid: the cells that come out, with the dim "delay".
         """
-        if self.as_of is None:
+        if self.released == "so_far":
             return np.ones(grid.shape, bool)
+        seen = self._reported(grid)
+        return np.broadcast_to(seen.reshape(len(seen), *[1] * (len(grid.dims) - 2), -1), grid.shape)
+
+    def _reported(self, grid: Grid) -> np.ndarray:
+        """Which delays of each event period are over at the as-of date, (time, delay)."""
         time = str(grid.resolution)
-        starts = grid.coords[time]
+        starts, delay = grid.coords[time], np.arange(self.maximum + 1)
+        if self.as_of is None:
+            return np.ones((len(starts), len(delay)), bool)
         today = np.array([self.as_of], "datetime64[D]")
         ended = period_end(period_start(today, time), time) <= today
         known = periods_between(starts[0], period_start(today, time), time) - ~ended  # reports of a period count once it is over
-        seen = np.arange(len(starts))[:, None] + grid.coords["delay"] <= known
-        return np.broadcast_to(seen.reshape(len(starts), *[1] * (len(grid.dims) - 2), -1), grid.shape)
+        return np.arange(len(starts))[:, None] + delay <= known
 
     def priors(self, grid: Grid) -> dict[str, dist.Distribution]:
         import numpyro.distributions as dist
@@ -185,6 +195,12 @@ class Delay(AbstractChannel):
         moves = jnp.asarray(goes_to[..., None] == delay, float)
         return jnp.einsum("t...d,tde->t...e", p, moves)
 
+    def _share_so_far(self, grid: Grid, given: Given) -> Array:
+        """Share of each period's events that is reported by the as-of date."""
+        p = self._over_cells(grid, given)
+        seen = self._reported(grid)
+        return (1.0 - self.undated) * (p * seen.reshape(len(seen), *[1] * (p.ndim - 2), -1)).sum(-1)
+
     def _over_cells(self, grid: Grid, given: Given) -> Array:
         """Probabilities, shaped to broadcast against the triangle."""
         p = self.probabilities(grid, given)
@@ -192,11 +208,13 @@ class Delay(AbstractChannel):
         return p.reshape(*sizes, p.shape[-1])
 
     def expect(self, counts: Counts, grid: Grid, given: Given) -> Counts:
+        if self.released == "so_far":
+            return counts._replace(mean=counts.mean * self._share_so_far(grid, given))
         k = None if counts.concentration is None else _with_axis(counts.concentration, grid)
         return counts._replace(mean=(1.0 - self.undated) * _with_axis(counts.mean, grid) * self._over_cells(grid, given), concentration=k)
 
     def joint(self, counts: Counts, grid: Grid, given: Given) -> Triangle | None:
-        if counts.concentration is None:
+        if counts.concentration is None or self.released == "so_far":
             return None  # cells of a Poisson triangle are independent
         import jax.numpy as jnp
 
@@ -206,6 +224,8 @@ class Delay(AbstractChannel):
         return Triangle(jnp.broadcast_to(counts.mean, grid.shape), jnp.broadcast_to(counts.concentration, grid.shape), p)
 
     def draw(self, rng: np.random.Generator, counts: np.ndarray, grid: Grid, given: Given) -> np.ndarray:
+        if self.released == "so_far":
+            return rng.binomial(counts, np.broadcast_to(np.asarray(self._share_so_far(grid, given)), counts.shape))
         p = np.broadcast_to(np.asarray(self._over_cells(grid, given)), (*grid.shape, self.maximum + 1))
         return rng.multinomial(rng.binomial(counts, 1.0 - self.undated), p / p.sum(-1, keepdims=True))
 

@@ -55,9 +55,10 @@ def check_channels(channels: tuple[AbstractChannel, ...]) -> None:
         if isinstance(channel, Delay):
             earlier = [before.title for before in channels[:i] if isinstance(before, Delay)]
             need(not earlier, f"{flow}: {channel.title} adds the dim 'delay', what comes to it has one from {earlier}")
-        if isinstance(channel, Margin):
-            late = [before.title for before in channels[:i] if isinstance(before, Delay) and before.as_of]
-            need(not late, f"{flow}: {channel.title} adds up all parts, what comes to it lacks cells that {late} has not reported")
+        if isinstance(channel, Aggregate | Margin):
+            late = [before.title for before in channels[:i] if isinstance(before, Delay) and before.as_of and before.released == "triangle"]
+            remedy = "state the sums first, or a delay whose `released` is so_far"
+            need(not late, f"{flow}: {channel.title} adds up cells, what comes to it lacks those that {late} has not reported; {remedy}")
 
 
 def check_releases(releases: tuple[AbstractRelease, ...], channels: tuple[AbstractChannel, ...]) -> None:

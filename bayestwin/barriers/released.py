@@ -103,7 +103,7 @@ class Released(dist.Distribution):
 
         def drawn(key_data: np.ndarray, chance: Mapping[str, np.ndarray]) -> np.ndarray:
             rng = np.random.default_rng(np.asarray(key_data).ravel())
-            parts = {name: np.asarray(value) for name, value in chance.items()}
+            parts = jax.tree.map(np.asarray, dict(chance))
             each = [self.draw(rng, **parts) for _ in range(int(np.prod(sample_shape, dtype=int)))]
             return np.stack(each).reshape(shape).astype(float)
 
