@@ -165,16 +165,21 @@ def _filled(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values, mask and hidden cells; a cell with any hidden row is hidden."""
     shape = tuple(len(coord) for coord in coords.values())
-    number = rows["value"].to_numpy()
-    order = slice(None) if extract.integer else np.argsort(number, kind="stable")  # fractions add up the same in any order of rows
-    values = np.zeros(shape, np.int64 if extract.integer else float)
-    np.add.at(values, tuple(axis[order] for axis in index), number[order].astype(values.dtype))
+    values = _summed(rows, extract, index, shape)
     mask, hidden = np.zeros(shape, bool), np.zeros(shape, bool)
     mask[index] = True
     np.logical_or.at(hidden, index, rows["hidden"].to_numpy())
     if extract.absent == "zero":
         mask[:, rows["unit"].unique()] = True
     return np.where(hidden, values.dtype.type(0), values), mask, hidden
+
+
+def _summed(rows: pd.DataFrame, extract: Extract, index: tuple[np.ndarray, ...], shape: tuple[int, ...]) -> np.ndarray:
+    number = rows["value"].to_numpy()
+    order = slice(None) if extract.integer else np.argsort(number, kind="stable")  # fractions add up the same in any order of rows
+    values = np.zeros(shape, np.int64 if extract.integer else float)
+    np.add.at(values, tuple(axis[order] for axis in index), number[order].astype(values.dtype))
+    return values
 
 
 def observable(coords: Mapping[str, np.ndarray], last: int) -> np.ndarray:
@@ -187,8 +192,7 @@ def observable(coords: Mapping[str, np.ndarray], last: int) -> np.ndarray:
 def _undated(rows: pd.DataFrame, extract: Extract, units: int) -> Undated:
     report = period_index(rows["report"].to_numpy(), extract.resolution)
     periods = np.arange(report.min(), report.max() + 1) if len(report) else report
-    values = np.zeros((len(periods), units), np.int64 if extract.integer else float)
-    np.add.at(values, (report - periods[:1], rows["unit"].to_numpy()), rows["value"].to_numpy().astype(values.dtype))
+    values = _summed(rows, extract, (report - periods[:1], rows["unit"].to_numpy()), (len(periods), units))
     return Undated(values, first_day(periods, extract.resolution))
 
 

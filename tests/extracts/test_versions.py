@@ -29,6 +29,7 @@ from bayestwin.errors import ExtractError
 from bayestwin.extracts.observations import Observations
 
 PROPERTY = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+EACH_KIND = settings(PROPERTY, max_examples=6)
 REPLACE = {"columns": COLUMNS | DATED}
 ADD = {"columns": COLUMNS | DATED, **TRIANGLE, "max_delay": 3}
 KINDS = {
@@ -70,7 +71,7 @@ def agree(left: Observations | None, right: Observations | None) -> bool:
 
 
 @pytest.mark.parametrize("kind", [*KINDS.values(), *PARTS.values()], ids=[*KINDS, *PARTS])
-@PROPERTY
+@EACH_KIND
 @given(data=st.data())
 def test_as_of_is_the_table_cut_at_that_date(tmp_path: Path, kind: dict, data: st.DataObject) -> None:
     rows = told_apart(data.draw(versions()), kind)
@@ -119,7 +120,7 @@ def test_triangle_at_every_date_by_brute_force(tmp_path: Path, rows: pd.DataFram
 
 
 @pytest.mark.parametrize("kind", [*KINDS.values(), *PARTS.values()], ids=[*KINDS, *PARTS])
-@PROPERTY
+@EACH_KIND
 @given(data=st.data())
 def test_order_and_deliveries_change_nothing(tmp_path: Path, kind: dict, data: st.DataObject) -> None:
     rows = told_apart(data.draw(versions()), kind).assign(row=lambda t: range(len(t)))
@@ -133,7 +134,7 @@ def test_order_and_deliveries_change_nothing(tmp_path: Path, kind: dict, data: s
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@PROPERTY
+@EACH_KIND
 @given(data=st.data())
 def test_rows_delivered_again_change_nothing(tmp_path: Path, kind: dict, data: st.DataObject) -> None:
     rows = told_apart(data.draw(versions()), kind)
@@ -325,3 +326,11 @@ def test_undated_rows_are_a_fault_unless_kept(tmp_path: Path) -> None:
 def test_a_schema_that_contradicts_itself(changes: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         extract(**changes)
+
+
+@PROPERTY
+@given(order=st.permutations(range(6)))
+def test_fractions_add_up_the_same_in_any_order(tmp_path: Path, order: list[int]) -> None:
+    rows = table([("A", "2022-01-03", n) for n in (0.1, 0.2, 0.3, 1e9, 1e-9, 0.7)])
+    kind = {"integer": False, "repeated": "sum"}
+    assert same(read(tmp_path, rows.iloc[order], **kind), read(tmp_path, rows, **kind))
