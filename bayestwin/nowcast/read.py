@@ -11,6 +11,7 @@ from bayestwin.nowcast.triangle import Triangle
 
 KEYS = ["date", "location", "age_group"]
 DELAY = re.compile(r"d(\d+)")
+PLACE = re.compile(r"DE(-[A-Z]{2})?")
 OPEN = re.compile(r"d\d+d_plus")
 
 
@@ -42,13 +43,15 @@ def read_triangle(path: Path) -> Triangle:
     filled = np.full((len(days), len(delays), len(series)), np.nan)
     filled[np.searchsorted(days, dates), :, np.searchsorted(series, keys.to_numpy())] = counts
     seen = ~np.isnan(filled)
-    states = tuple(s.split(",")[0][3:] or None for s in series)
-    return Triangle(np.where(seen, filled, 0.0), seen, days, series, subdivisions=states)
+    places = tuple(place if PLACE.fullmatch(place := name.split(",")[0]) else None for name in series)
+    return Triangle(np.where(seen, filled, 0.0), seen, days, series, places=places)
 
 
 def _delay_columns(name: str, table: pd.DataFrame) -> list[str]:
     """Names d0, d1, … in order; faults where one is missing or a column is not understood."""
-    faults = [Fault(name, "column missing", column=key, remedy="the table needs date, location and age_group") for key in KEYS if key not in table]
+    faults = [
+        Fault(name, "column missing", column=key, remedy="the table needs date, location and age_group") for key in KEYS if key not in table
+    ]
     rest = [str(column) for column in table.columns if column not in KEYS]
     closed = [column for column in rest if DELAY.fullmatch(column)]
     for column in rest:
@@ -74,7 +77,9 @@ def _dates(name: str, table: pd.DataFrame) -> np.ndarray:
     wrong = np.flatnonzero(dates.isna())
     if wrong.size:
         expected = "a date such as 2021-11-21"
-        raise ExtractError([Fault(name, "not a date", "date", int(i) + 2, table["date"].iloc[i], expected, "correct the date") for i in wrong])
+        raise ExtractError(
+            [Fault(name, "not a date", "date", int(i) + 2, table["date"].iloc[i], expected, "correct the date") for i in wrong]
+        )
     return dates.to_numpy().astype("datetime64[D]")
 
 
@@ -85,7 +90,9 @@ def _counts(name: str, table: pd.DataFrame, column: str) -> np.ndarray:
     wrong = np.flatnonzero(((text != "") & np.isnan(values)) | np.isinf(values) | (values % 1 > 0))
     if wrong.size:
         expected = "a whole number, or empty where not yet known"
-        raise ExtractError([Fault(name, "not a count", column, int(i) + 2, text.iloc[i], expected, "correct or empty the cell") for i in wrong])
+        raise ExtractError(
+            [Fault(name, "not a count", column, int(i) + 2, text.iloc[i], expected, "correct or empty the cell") for i in wrong]
+        )
     return values
 
 

@@ -4,7 +4,7 @@ Delay 0 is the event day itself. A cell (t, d) is known from the day t + d on; e
 so `at` is the only way from a triangle to what a nowcast may see. Cells can be negative: they are corrections.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -23,7 +23,7 @@ class Triangle:
         dates: (time,) first day of each event period, datetime64[D], equally spaced by `step`.
         series: (series,) names.
         step: days from one period to the next: 1 for days, 7 for weeks. Delays are counted in periods.
-        subdivisions: (series,) code of the German state whose public holidays count, or None for the national ones.
+        places: (series,) whose public holidays count, such as "DE" or "DE-BY"; None for no holidays.
     """
 
     counts: np.ndarray
@@ -31,7 +31,7 @@ class Triangle:
     dates: np.ndarray
     series: tuple[str, ...]
     step: int = 1
-    subdivisions: tuple[str | None, ...] | None = None
+    places: tuple[str | None, ...] | None = None
 
     def __post_init__(self) -> None:
         times, _, series = self.counts.shape
@@ -40,7 +40,9 @@ class Triangle:
         if len(self.dates) != times or len(self.series) != series:
             raise ValueError(f"{times} times and {series} series in counts, but {len(self.dates)} dates and {len(self.series)} names")
         if times > 1 and (np.diff(self.dates) != self.step * DAY).any():
-            raise ValueError(f"dates must be {self.step} days apart, found steps of {sorted(set(np.diff(self.dates).astype(int).tolist()))} days")
+            raise ValueError(
+                f"dates must be {self.step} days apart, found steps of {sorted(set(np.diff(self.dates).astype(int).tolist()))} days"
+            )
 
     def at(self, as_of: date | np.datetime64) -> "Triangle":
         """The triangle as it was known on a day: cells reported later are unseen, event times after it are dropped."""
@@ -50,11 +52,12 @@ class Triangle:
         seen = self.seen[keep] & (reported <= last)[..., None]
         return replace(self, counts=np.where(seen, self.counts[keep], 0.0), seen=seen, dates=self.dates[keep])
 
-    def select(self, series: Sequence[str]) -> "Triangle":
+    def select(self, series: Iterable[str]) -> "Triangle":
         """The named series, in the order asked for."""
-        index = [self.series.index(name) for name in series]
-        holidays = None if self.subdivisions is None else tuple(self.subdivisions[i] for i in index)
-        return replace(self, counts=self.counts[..., index], seen=self.seen[..., index], series=tuple(series), subdivisions=holidays)
+        names = tuple(series)
+        index = [self.series.index(name) for name in names]
+        places = None if self.places is None else tuple(self.places[i] for i in index)
+        return replace(self, counts=self.counts[..., index], seen=self.seen[..., index], series=names, places=places)
 
     def reported(self, delays: int) -> np.ndarray:
         """(time, series) events known so far with delays below `delays`."""

@@ -9,23 +9,29 @@ quantile, value) and the references beside it: FILE.frozen.csv, FILE.chain_ladde
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from baselines import chain_ladder, frozen, kit_like
-from rich.progress import track
 from rich.console import Console
-from targets import HORIZONS, LEVELS, QUANTILES
+from rich.progress import track
+from targets import DELAYS_NEEDED, FROZEN_AFTER, HORIZONS, LEVELS, QUANTILES, WINDOW
 
 from bayestwin.errors import BayestwinError, ExtractError, Fault
-from bayestwin.nowcast.read import read_triangle
-from bayestwin.nowcast.triangle import Triangle
+from bayestwin.infer.device import prepare_device
+from bayestwin.nowcast import Settings, Triangle, nowcast, read_triangle
 
+LEAD = "DE,00+"
+SETTINGS = Settings(last=HORIZONS + WINDOW - 1, within=tuple(range(FROZEN_AFTER + 1, DELAYS_NEEDED + 1)))
 Nowcaster = Callable[[Triangle, np.datetime64], np.ndarray]
 
 
@@ -46,10 +52,36 @@ def rows(series: tuple[str, ...], as_of: np.datetime64, values: np.ndarray) -> p
     )
 
 
-def nowcasts(make: Nowcaster, triangle: Triangle, dates: np.ndarray, label: str) -> pd.DataFrame:
-    """All dates' nowcasts of one method, with progress on stderr."""
-    shown = track(dates, description=label, console=Console(stderr=True))
-    return pd.concat([rows(triangle.series, day, make(triangle, day)) for day in shown], ignore_index=True)
+def ours(triangle: Triangle, as_of: np.datetime64) -> np.ndarray:
+    """Our nowcast of the seven-day sums: (horizon, series, quantile)."""
+    total = nowcast(triangle, as_of, lead=LEAD, settings=SETTINGS)["total"].to_numpy()
+    ends, back = SETTINGS.last - 1 - np.arange(HORIZONS)[:, None], np.arange(WINDOW)
+    sums = total[:, ends - back, :, back].sum(1)  # the day `back` days before the end counts `back` delays more
+    return np.moveaxis(np.quantile(sums, QUANTILES, axis=1), 0, -1)
+
+
+def by_date(make: Nowcaster, triangle: Triangle, dates: Iterable[np.datetime64], names: tuple[str, ...]) -> pd.DataFrame:
+    """The nowcasts of one method as of several dates, of the series asked for."""
+    keep = [triangle.series.index(name) for name in names]
+    return pd.concat([rows(names, day, make(triangle, day)[:, keep]) for day in dates], ignore_index=True)
+
+
+def progress(dates: Iterable, label: str, total: int) -> Iterable:
+    """The same dates, with progress on stderr."""
+    return track(dates, description=label, total=total, console=Console(stderr=True))
+
+
+def ours_by_date(triangle: Triangle, dates: np.ndarray, names: tuple[str, ...], processes: int) -> pd.DataFrame:
+    """Our nowcasts, the dates shared between processes."""
+    one = partial(by_date, ours, triangle, names=names)
+    if processes == 1:
+        prepare_device(1)
+        return pd.concat([one([day]) for day in progress(dates, "bayestwin", len(dates))], ignore_index=True)
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, prepare_device, (1,)) as pool:
+        answers = pool.map(one, [[day] for day in dates])
+        return pd.concat(list(progress(answers, "bayestwin", len(dates))), ignore_index=True)
 
 
 def chosen(triangle: Triangle, levels: str, path: str) -> tuple[str, ...]:
@@ -73,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--step", type=int, default=1, help="days from one forecast date to the next (default %(default)s)")
     parser.add_argument("--levels", default="national,states,age", help="comma-separated: national, states, age (default all)")
     parser.add_argument("--out", type=Path, required=True, help="CSV file to write; the references go beside it")
+    parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1), help="processes (default %(default)s)")
     asked = parser.parse_args(arguments)
     dates = np.arange(np.datetime64(asked.first), np.datetime64(asked.last) + np.timedelta64(1, "D"), np.timedelta64(asked.step, "D"))
     try:
@@ -80,9 +113,14 @@ def main(arguments: list[str] | None = None) -> None:
         names = chosen(triangle, asked.levels, str(asked.triangle))
     except BayestwinError as error:
         sys.exit(f"{type(error).__name__}: {error}")
-    part = triangle.select(names)
+    part = triangle.select(dict.fromkeys((LEAD, *names)))
+    start = time.perf_counter()
+    ours_by_date(part, dates, names, asked.processes).to_csv(asked.out, index=False)
+    seconds = time.perf_counter() - start
+    print(f"bayestwin: {seconds:.0f} s, {seconds / len(dates) / len(part.series):.3f} s a series and date", file=sys.stderr)
     for label, make in {"frozen": frozen, "chain_ladder": chain_ladder, "kit_like": kit_like()}.items():
-        nowcasts(make, part, dates, label).to_csv(asked.out.with_suffix(f".{label}{asked.out.suffix}"), index=False)
+        table = by_date(make, part, progress(dates, label, len(dates)), names)
+        table.to_csv(asked.out.with_suffix(f".{label}{asked.out.suffix}"), index=False)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ QUANTILES = np.array([0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975])
 HORIZONS = 29  # 0 … 28 days back
 WINDOW = 7  # days in a target's sum
 FROZEN_AFTER = 40  # days after the window's end
+DELAYS_NEEDED = FROZEN_AFTER + WINDOW  # of the window's first day
 
 STATES = ("BB", "BE", "BW", "BY", "HB", "HE", "HH", "MV", "NI", "NW", "RP", "SH", "SL", "SN", "ST", "TH")
 AGES = ("00-04", "05-14", "15-34", "35-59", "60-79", "80+")
@@ -34,8 +35,7 @@ def frozen_truth(triangle: Triangle) -> tuple[np.ndarray, np.ndarray]:
     value, known = np.zeros((times, series)), np.zeros((times, series), bool)
     upto = np.concatenate([np.zeros((times, 1, series)), np.where(triangle.seen, triangle.counts, 0.0).cumsum(1)], axis=1)
     whole = np.concatenate([np.ones((times, 1, series), bool), np.logical_and.accumulate(triangle.seen, axis=1)], axis=1)
-    needed = FROZEN_AFTER + WINDOW
-    if delays < needed:
+    if delays < DELAYS_NEEDED:
         return value, known
     for end in range(WINDOW - 1, times):
         back = np.arange(WINDOW)
