@@ -14,6 +14,7 @@ from bayestwin.nowcast.fit import Data, Fit, fit
 from bayestwin.nowcast.model import Model, Shape, leaning_model, own_model, plain_offset
 from bayestwin.nowcast.predict import cell_means, remaining
 from bayestwin.nowcast.triangle import DAY, Triangle, recent
+from bayestwin.nowcast.undated import allocated, undated_odds
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,13 @@ class _Lead:
     ahead: jax.Array
 
 
-def nowcast(triangle: Triangle, as_of: date | np.datetime64, lead: str | None = None, settings: Settings | None = None) -> xr.Dataset:
+def nowcast(
+    triangle: Triangle,
+    as_of: date | np.datetime64,
+    lead: str | None = None,
+    settings: Settings | None = None,
+    undated: np.ndarray | None = None,
+) -> xr.Dataset:
     """Posterior draws of how many events happened, from what was reported by a date.
 
     Cells reported after `as_of` are not looked at. A total never falls below what is reported; negative cells
@@ -69,13 +76,16 @@ def nowcast(triangle: Triangle, as_of: date | np.datetime64, lead: str | None = 
         as_of: last day whose reports count; no later than the last event date.
         lead: series on whose reporting delay the others lean; None for each by itself. It should be well filled.
         settings: what to report; by default the totals of the last 35 days within 47 days of delay.
+        undated: (time, series) reports, by report period, that do not say when the event happened; they are then part of
+            the totals, but not of `reported`. Periods after `as_of` are not looked at.
 
     Returns:
         `total` (draw, time, series, within) draws; `reported` (time, series, within) events known so far; `step`
         (series) the last change of a coefficient in the fit, small where it has converged; `dispersion` (series, band).
 
     Raises:
-        ValueError: if `as_of` lies outside the triangle, or `lead` is not one of its series.
+        ValueError: if `as_of` lies outside the triangle, `lead` is not one of its series, or `undated` is not shaped
+            (time, series).
 
     Source: decision 8 (docs/decisions/0008-nowcast.md).
 
@@ -91,19 +101,26 @@ def nowcast(triangle: Triangle, as_of: date | np.datetime64, lead: str | None = 
     """
     settings = settings or Settings()
     with jax.enable_x64(True):
-        return _nowcast(triangle, as_of, lead, settings)
+        return _nowcast(triangle, as_of, lead, settings, undated)
 
 
-def _nowcast(triangle: Triangle, as_of: date | np.datetime64, lead: str | None, settings: Settings) -> xr.Dataset:
+def _nowcast(
+    triangle: Triangle, as_of: date | np.datetime64, lead: str | None, settings: Settings, undated: np.ndarray | None
+) -> xr.Dataset:
     """The leading series first, then the others."""
     if lead is not None and lead not in triangle.series:
         raise ValueError(f"lead must be a series of the triangle, got {lead!r}")
     known = recent(triangle, as_of, settings.shape.times, settings.shape.delays)
+    if undated is not None and undated.shape != (len(triangle.dates), len(triangle.series)):
+        raise ValueError(f"undated must be shaped (time, series) like the triangle, got {undated.shape}")
     order = sorted(range(len(known.series)), key=lambda index: known.series[index] != lead)
     given: _Lead | None = None
     totals, fits = {}, {}
     for index in order:
         totals[index], fits[index], found = _one(known, index, given, settings, leads=known.series[index] == lead)
+        if undated is not None:
+            loose = _lined_up(undated[:, index], triangle, known)
+            totals[index] = totals[index] + _undated(known, index, fits[index], given, settings, loose, totals[index])[..., None]
         given = found or given
     return _dataset(known, as_of, settings, totals, fits)
 
@@ -136,6 +153,30 @@ def _one(known: Triangle, index: int, lead: _Lead | None, settings: Settings, le
     total = (coming + np.add.reduceat(known.counts[-last:, upto, index], starts, axis=-1)).cumsum(-1)
     given = _Lead(np.asarray(fitted.logits), jnp.where(seen, 0.0, logit - fitted.logits[-last:])) if leads else None
     return total, fitted, given
+
+
+def _lined_up(undated: np.ndarray, triangle: Triangle, known: Triangle) -> np.ndarray:
+    """Undated reports of the periods in use; 0 before the triangle's first."""
+    rows = ((known.dates - triangle.dates[0]) / (known.step * DAY)).astype(int)
+    return np.where(rows >= 0, undated[np.maximum(rows, 0)], 0)
+
+
+def _undated(
+    known: Triangle, index: int, fitted: Fit, lead: _Lead | None, settings: Settings, undated: np.ndarray, total: np.ndarray
+) -> np.ndarray:
+    """Undated events (draw, time): those reported, shared among event periods, and those to come."""
+    shape, last = settings.shape, settings.last
+    model = leaning_model(shape) if lead else own_model(shape)
+    data = series_data(known, index, shape, lead.offset if lead else plain_offset(shape))
+    key = jax.random.fold_in(jax.random.key(settings.seed), index)
+    means, _ = cell_means(model, settings.draws, shape.times, key, data, fitted, data.offset[None])
+    rng = np.random.default_rng([settings.seed, index, 1])
+    reported = allocated(rng, np.asarray(means), undated)[:, -last:]
+    period = np.add.outer(np.arange(shape.times), np.arange(shape.delays))
+    dated = np.bincount(period.ravel(), known.counts[..., index].ravel(), shape.periods)[: shape.times]
+    odds = undated_odds(rng, undated[-last:], dated[-last:], settings.draws)
+    coming = total[..., -1] - known.reported(settings.within[-1])[-last:, index]
+    return reported + rng.poisson(coming * odds[:, None])
 
 
 def _dataset(

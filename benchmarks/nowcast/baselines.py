@@ -35,11 +35,15 @@ def frozen(triangle: Triangle, as_of: np.datetime64) -> np.ndarray:
 
 
 def completed(known: Triangle) -> np.ndarray:
-    """Triangle filled by development factors: each delay's reports in proportion to all before it."""
-    counts = np.where(known.seen, known.counts, 0.0)
+    """Triangle filled by development factors: each delay's reports in proportion to all before it.
+
+    Event days whose first reports are not known cannot be developed and count as empty.
+    """
+    whole = known.seen & known.seen[:, :1]
+    counts = np.where(whole, known.counts, 0.0)
     filled = counts.copy()
     for delay in range(1, counts.shape[1]):
-        seen = known.seen[:, delay]
+        seen = whole[:, delay]
         earlier = filled[:, :delay].sum(1)
         base = np.where(seen, earlier, 0.0).sum(0)
         factor = np.where(seen, counts[:, delay], 0.0).sum(0) / np.maximum(base, 1.0)
@@ -47,18 +51,28 @@ def completed(known: Triangle) -> np.ndarray:
     return filled
 
 
-def chain_ladder(triangle: Triangle, as_of: np.datetime64) -> np.ndarray:
-    """Development factors with over-dispersed Poisson spread."""
-    known = recent(triangle, as_of, HISTORY + DELAYS, DELAYS)
+def ladder(known: Triangle) -> tuple[np.ndarray, np.ndarray]:
+    """Expected reports to come (time, series) by development factors, and the series' over-dispersion."""
     filled = np.maximum(completed(known), 0.0)
     total = filled.sum(1, keepdims=True)
     share = filled.sum(0) / np.maximum(filled.sum((0, 1)), 1.0)
     fitted = np.maximum(total * share, 1e-3)
     squares = np.where(known.seen, (known.counts - fitted) ** 2 / fitted, 0.0).sum((0, 1))
-    dispersion = np.maximum(squares / np.maximum(known.seen.sum((0, 1)) - len(total) - DELAYS, 1), 1.0)
-    mean = np.maximum(window_sums(np.where(known.seen, 0.0, filled).sum(1)), 1e-6)
-    spread = gamma.ppf(QUANTILES, (mean / dispersion)[..., None], scale=dispersion[:, None])
-    return window_sums(known.reported(DELAYS))[..., None] + spread
+    free = known.seen.sum((0, 1)) - known.counts.shape[0] - known.counts.shape[1]
+    return np.where(known.seen, 0.0, filled).sum(1), np.maximum(squares / np.maximum(free, 1), 1.0)
+
+
+def spread(mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
+    """Quantiles of over-dispersed counts (…, quantile), as those of the gamma law with the same mean and variance."""
+    scale = np.broadcast_to(dispersion, mean.shape)[..., None]
+    return gamma.ppf(QUANTILES, np.maximum(mean, 1e-6)[..., None] / scale, scale=scale)
+
+
+def chain_ladder(triangle: Triangle, as_of: np.datetime64) -> np.ndarray:
+    """Development factors with over-dispersed Poisson spread."""
+    known = recent(triangle, as_of, HISTORY + DELAYS, DELAYS)
+    coming, dispersion = ladder(known)
+    return window_sums(known.reported(DELAYS))[..., None] + spread(window_sums(coming), dispersion)
 
 
 def kit_like() -> Callable[[Triangle, np.datetime64], np.ndarray]:

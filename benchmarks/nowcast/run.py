@@ -77,11 +77,21 @@ def ours_by_date(triangle: Triangle, dates: np.ndarray, names: tuple[str, ...], 
     if processes == 1:
         prepare_device(1)
         return pd.concat([one([day]) for day in progress(dates, "bayestwin", len(dates))], ignore_index=True)
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context, prepare_device, (1,)) as pool:
+    cores = context.Queue()
+    for index in range(processes):
+        cores.put(index)
+    with ProcessPoolExecutor(processes, context, begin, (cores,)) as pool:
         answers = pool.map(one, [[day] for day in dates])
         return pd.concat(list(progress(answers, "bayestwin", len(dates))), ignore_index=True)
+
+
+def begin(cores: multiprocessing.Queue) -> None:
+    """A process keeps to one core, where that can be asked for: JAX's threads would otherwise get in each other's way."""
+    if hasattr(os, "sched_setaffinity"):
+        allowed = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {allowed[cores.get() % len(allowed)]})
+    prepare_device(1)
 
 
 def chosen(triangle: Triangle, levels: str, path: str) -> tuple[str, ...]:
