@@ -15,12 +15,14 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from bayestwin.barriers import Barrier
+from bayestwin.barriers import Access, Band, Barrier, Delay
+from bayestwin.cells import absence_faults, exact_sum_faults, row_checks, symbols_of
 from bayestwin.errors import ExtractError, Fault, StudyError
+from bayestwin.extracts.deliveries import delivered_files
 from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
 from bayestwin.extracts.ledger import LedgerRow, ledger_row
 from bayestwin.extracts.observations import Observations, read_extract
@@ -71,6 +73,31 @@ class StudyExtract(Extract):
     """An extract and the barriers that it came through, in the order in which they acted."""
 
     barriers: tuple[Barrier, ...] = ()
+
+    @model_validator(mode="after")
+    def _barriers_fit(self) -> Self:
+        self.access()
+        triangle = next((b for b in self.barriers if isinstance(b, Delay) and b.released == "triangle"), None)
+        if triangle is not None and (self.reports, self.max_delay) != ("add", triangle.maximum):
+            raise ValueError(
+                f"{triangle.title}: a reporting triangle with delays up to {triangle.maximum} needs reports = 'add' and "
+                f"max_delay = {triangle.maximum} in its extract; a table of what is reported so far has released = 'so_far'"
+            )
+        return self
+
+    def access(self, as_of: date | None = None) -> Access:
+        """The barriers that act on the extract's numbers, as one access.
+
+        Bands of single records, whose labels are categories of a dim, are the model's to use, not the numbers'.
+
+        Args:
+            as_of: what a delay without a date of its own had reported by then is there.
+
+        Raises:
+            AccessError: if the barriers do not fit one another.
+        """
+        on_numbers = [b for b in self.barriers if not (isinstance(b, Band) and b.unit not in ("events", self.measure))]
+        return Access.through(b.model_copy(update={"as_of": as_of}) if isinstance(b, Delay) and b.as_of is None else b for b in on_numbers)
 
 
 class Study(BaseModel):
@@ -199,7 +226,13 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 def _consistency(study: Study, file: str) -> Iterable[Fault]:
     """Faults that no single key shows: missing files, names used twice, levels and dims that do not fit."""
-    for name in dict.fromkeys([study.hierarchy.file, *(e.file for e in study.extracts), *([study.truth] if study.truth else [])]):
+    for name in dict.fromkeys(
+        [
+            study.hierarchy.file,
+            *(name for e in study.extracts for name in delivered_files(study.folder, e)),
+            *([study.truth] if study.truth else []),
+        ]
+    ):
         if not (study.folder / name).is_file():
             yield Fault(
                 file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name"
@@ -219,7 +252,7 @@ def _consistency(study: Study, file: str) -> Iterable[Fault]:
                 expected=f"one of {list(study.hierarchy.columns)}",
                 remedy=remedy,
             )
-        if extract.repeated == "sum" and extract.columns.report:
+        if extract.repeated == "sum" and extract.columns.report and extract.reports == "replace":
             yield Fault(
                 file,
                 "rows of one key cannot be both parts and revisions",
@@ -261,9 +294,14 @@ def read_observations(study: Study, hierarchy: Hierarchy, streams: Iterable[str]
     observations = {}
     for extract in study.extracts:
         try:
-            observations[extract.stream] = read_extract(study.folder, extract, hierarchy, study.as_of)
+            access = extract.access(study.as_of)
+            checks = row_checks(access, whole=extract.integer)
+            found = read_extract(study.folder, extract, hierarchy, study.as_of, symbols_of(access), checks)
+            faults.extend(absence_faults(extract, found, access, hierarchy))
+            observations[extract.stream] = found
         except ExtractError as error:
             faults.extend(error.faults)
+    faults.extend(exact_sum_faults(study.extracts, observations, hierarchy))
     if faults:
         raise ExtractError(faults)
     return observations

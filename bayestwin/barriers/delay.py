@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from bayestwin.barriers.aggregate import summed_concentration
 from bayestwin.barriers.barrier import AbstractChannel, Given, Ignorability, need
 from bayestwin.barriers.grid import Grid
-from bayestwin.periods import period_end, period_start
+from bayestwin.periods import last_whole, period_index, period_start
 
 if TYPE_CHECKING:
     import numpyro.distributions as dist
@@ -115,10 +115,8 @@ class Delay(AbstractChannel):
         starts, delay = grid.coords[time], np.arange(self.maximum + 1)
         if self.as_of is None:
             return np.ones((len(starts), len(delay)), bool)
-        today = np.array([self.as_of], "datetime64[D]")
-        ended = period_end(period_start(today, time), time) <= today
-        known = periods_between(starts[0], period_start(today, time), time) - ~ended  # reports of a period count once it is over
-        return np.arange(len(starts))[:, None] + delay <= known
+        # Reports of a period count once it is over.
+        return period_index(starts, time)[:, None] + delay <= last_whole(self.as_of, time)
 
     def priors(self, grid: Grid) -> dict[str, dist.Distribution]:
         import numpyro.distributions as dist
@@ -262,11 +260,3 @@ def _with_axis(values: Array, grid: Grid) -> Array:
     import jax.numpy as jnp
 
     return jnp.broadcast_to(values, grid.shape)[..., None]
-
-
-def periods_between(first: np.ndarray, last: np.ndarray, time: str) -> np.ndarray:
-    """Periods from one period's start to another's."""
-    if time in ("month", "year"):
-        unit = f"datetime64[{time[0].upper()}]"
-        return (last.astype(unit) - first.astype(unit)).astype(int)
-    return (last - first).astype(int) // (7 if time == "week" else 1)

@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 
 from bayestwin.extracts.observations import Observations, observable
-from bayestwin.extracts.periods import last_whole, period_end
+from bayestwin.periods import last_whole, period_end
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import pandas as pd
 from bayestwin.errors import ExtractError, Fault
 from bayestwin.extracts.deliveries import Delivery, read_deliveries
 from bayestwin.extracts.hierarchy import Hierarchy
-from bayestwin.extracts.periods import first_day, period_index
 from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.validate import RowCheck
 from bayestwin.extracts.versions import current, first_known, known_rows, last_report
+from bayestwin.periods import first_day, period_index
 
 
 @dataclass(frozen=True)

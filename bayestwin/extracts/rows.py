@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 import pandas as pd
 
-from bayestwin.extracts.periods import DAY, period_end
 from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.validate import by_unique, dates, is_missing
+from bayestwin.periods import DAY, period_end
 
 
 def typed_rows(table: pd.DataFrame, extract: Extract, units: Sequence[str], symbols: Collection[str]) -> pd.DataFrame:

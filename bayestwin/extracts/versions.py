@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from bayestwin.errors import Fault
-from bayestwin.extracts.periods import DAY, last_whole, period_end, period_index
 from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.validate import PER_CHECK, further
+from bayestwin.periods import DAY, last_whole, period_end, period_index
 
 
 def known_rows(rows: pd.DataFrame, extract: Extract, as_of: date) -> pd.DataFrame:

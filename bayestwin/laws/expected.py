@@ -4,7 +4,7 @@ Both answer the one question that a release asks: how likely is a value between 
 pair of ends, both included: n..n where the count is known, 1..7 where a small one is hidden, -∞..∞ where nothing is.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from bayestwin.laws.tail import log_tails
 from bayestwin.laws.widths import Widths
 
 FEW = 40  # up to so many whole numbers between two ends are summed one by one
+Ends = Array | np.ndarray
 LOWEST = -1e300  # stands for the log of nothing where a gradient must stay finite
 
 
@@ -48,7 +49,7 @@ class Counts(NamedTuple):
         """Shape of the cells."""
         return jnp.broadcast_shapes(jnp.shape(self.mean), () if self.concentration is None else jnp.shape(self.concentration))
 
-    def log_pmf(self, n: Float[Array, "..."]) -> Float[Array, "..."]:
+    def log_pmf(self, n: Any) -> Array:
         """Log probability of whole numbers n ≥ 0."""
         if self.concentration is None:
             return n * jnp.log(self.mean) - self.mean - log_factorial(n)
@@ -91,23 +92,24 @@ class Counts(NamedTuple):
 
     def _traced(self, low: Array, high: Array, widths: Widths) -> Array:
         nothing, empty = (low <= 0) & jnp.isinf(high), low > high
+        low, high = jnp.where(empty, 0.0, low), jnp.where(empty, 0.0, high)  # a gradient must not meet what is not there
         narrow = high - low < widths.few
-        shut = jnp.where(narrow & ~empty, high, low)
+        shut = jnp.where(narrow, high, low)
         answer = self._exact(low, low) if widths.few == 1 else self._summed(low, shut, widths.few)
         if widths.wide:
             ends = jnp.where(narrow, 0.0, low), jnp.where(narrow, 1.0, high)
             answer = jnp.where(narrow, answer, self._between(*ends))
         return jnp.where(nothing, 0.0, jnp.where(empty, -jnp.inf, answer))
 
-    def _exact(self, low: Array, high: Array) -> Array:
+    def _exact(self, low: Ends, high: Ends) -> Array:
         return self.log_pmf(low)
 
-    def _summed(self, low: Array, high: Array, most: int | None = None) -> Array:
+    def _summed(self, low: Ends, high: Ends, most: int | None = None) -> Array:
         terms = np.arange(most or int((high - low).max()) + 1).reshape(-1, *[1] * np.ndim(low))
         log_p = self.log_pmf(low + terms)
         return logsumexp(jnp.where(low + terms <= high, log_p, LOWEST), axis=0)
 
-    def _between(self, low: Array, high: Array) -> Array:
+    def _between(self, low: Ends, high: Ends) -> Array:
         """The difference of two tails, on the side where both are small."""
         below, from_low = log_tails(low - 1.0, self.mean, self.concentration)
         up_to_high, beyond = log_tails(jnp.where(jnp.isinf(high), low, high), self.mean, self.concentration)

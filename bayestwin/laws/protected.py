@@ -60,7 +60,7 @@ class Protected:
 
     def _part(self, index: Array) -> Counts:
         def pick(values: Array) -> Array:
-            return jnp.take_along_axis(jnp.broadcast_to(values, self.parts.shape), index[..., None], -1)
+            return jnp.take_along_axis(jnp.broadcast_to(values, (*index.shape, values.shape[-1])), index[..., None], -1)
 
         return Counts(pick(self.parts.mean), None if self.parts.concentration is None else pick(self.parts.concentration))
 

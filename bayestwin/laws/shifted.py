@@ -25,11 +25,12 @@ class ShiftedAsOne:
     time: int
 
     def log_mass(self, low: Array, high: Array, widths: Widths) -> Array:
-        """Log probability of all that is observed, a number."""
+        """Log probability of all that is observed, one number for all cells."""
         each = [self._under(i, low, high, widths) for i in range(self.mean.shape[0])]
-        inner = tuple(i for i in range(each[0].ndim) if i != self.time + 1)
-        by_unit = jnp.stack([x.sum(inner) for x in each])
-        return (logsumexp(by_unit, axis=0) - np.log(len(each))).sum()
+        dims = self.mean.ndim - 1
+        within = tuple(i - dims for i in range(dims) if i != self.time + 1)
+        by_unit = logsumexp(jnp.stack([x.sum(within) for x in each]), axis=0) - np.log(len(each))
+        return by_unit if dims == 1 else by_unit.sum(-1)
 
     def _under(self, shift: int, low: Array, high: Array, widths: Widths) -> Array:
         mean = self.mean[shift]

@@ -24,7 +24,7 @@ SHORTEST, LONGEST = 1e-10, 1e8  # spans between which a panel's end is sought
 HALVINGS = 30
 
 
-def log_tails(m: Float[Array, "..."], mean: Float[Array, "..."], concentration: Float[Array, "..."] | None) -> tuple[Array, Array]:
+def log_tails(m: Array | np.ndarray, mean: Float[Array, "..."], concentration: Float[Array, "..."] | None) -> tuple[Array, Array]:
     """Log P(N ≤ m) and log P(N > m).
 
     Args:

@@ -23,20 +23,27 @@ class WithTotal:
     def log_mass(self, low: Array, high: Array, widths: Widths) -> Array:
         """Log probability that every part and the sum lie between their ends; last axis parts and total.
 
+        A part of which nothing is known is left out, and so is the sum beside it: it binds the others no more.
+
         Raises:
             ValueError: if a part can take more values than a convolution could hold.
         """
         if widths.wide:
             raise ValueError("parts without an upper end cannot be bound by their total")
-        first = jnp.maximum(jnp.ceil(low[..., :-1]), 0.0)
-        last = jnp.floor(high[..., :-1])
-        value = first[..., None] + np.arange(widths.few)
+        xp = np if isinstance(low, np.ndarray) and isinstance(high, np.ndarray) else jnp
+        absent = xp.isinf(high[..., :-1])
+        first = xp.where(absent, 0.0, xp.maximum(xp.ceil(low[..., :-1]), 0.0))
+        last = xp.where(absent, 0.0, xp.floor(high[..., :-1]))
+        few = max(int((last - first).max(initial=0.0)) + 1, 1) if xp is np else widths.few
+        value = first[..., None] + np.arange(few)
         counts = Counts(self.parts.mean[..., None], None if self.parts.concentration is None else self.parts.concentration[..., None])
-        log_p = jnp.where(value <= last[..., None], counts.log_pmf(value), -1e300)
+        log_p = jnp.where(absent[..., None], 0.0, counts.log_pmf(value))
+        log_p = jnp.where(value <= last[..., None], log_p, -1e300)
         top = log_p.max(-1)
         sums = convolved(jnp.exp(log_p - top[..., None]))
         total = first.sum(-1, keepdims=True) + np.arange(sums.shape[-1])
-        inside = (total >= low[..., -1:]) & (total <= high[..., -1:])
+        unbound = absent.any(-1, keepdims=True)
+        inside = unbound | ((total >= low[..., -1:]) & (total <= high[..., -1:]))
         mass = jnp.where(inside, sums, 0.0).sum(-1)
         return jnp.where(mass > 0, jnp.log(jnp.where(mass > 0, mass, 1.0)) + top.sum(-1), -jnp.inf)
 

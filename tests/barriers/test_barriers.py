@@ -63,14 +63,14 @@ def test_unknown_of_no_strength_is_the_identity() -> None:
 
 
 def test_every_barrier_says_its_ignorability() -> None:
-    known = {
-        bands([0, 1]): Ignorability.KNOWN_RULE,
-        Unknown(category="?"): Ignorability.UNKNOWN_SELECTION,
-        Coverage(covered="a", population="b"): Ignorability.KNOWN_RULE,
-        Aggregate(period="month"): Ignorability.KNOWN_RULE,
-        Withheld(field="x"): Ignorability.CALENDAR,
-    }
-    for barrier, label in known.items():
+    known = [
+        (bands([0, 1]), Ignorability.KNOWN_RULE),
+        (Unknown(category="?"), Ignorability.UNKNOWN_SELECTION),
+        (Coverage(covered="a", population="b"), Ignorability.KNOWN_RULE),
+        (Aggregate(period="month"), Ignorability.KNOWN_RULE),
+        (Withheld(field="x"), Ignorability.CALENDAR),
+    ]
+    for barrier, label in known:
         assert barrier.label == label
         assert barrier.sentence.endswith(".")
 

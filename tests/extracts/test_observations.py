@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bayestwin.errors import ExtractError
 from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
 from bayestwin.extracts.observations import read_extract
-from bayestwin.extracts.periods import period_end, period_start
+from bayestwin.periods import period_end, period_start
 
 
 def test_days_in_between_are_on_the_axis_and_masked(tmp_path: Path) -> None:

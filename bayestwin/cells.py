@@ -1,0 +1,143 @@
+"""What an extract's published numbers say, read through its barriers: a pair of ends for every cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayestwin.barriers import Access, Aggregate, Grid, Suppress
+from bayestwin.errors import Fault
+from bayestwin.extracts.hierarchy import Hierarchy
+from bayestwin.extracts.observations import Observations
+from bayestwin.extracts.validate import RowCheck
+from bayestwin.periods import period_end
+
+if TYPE_CHECKING:
+    from bayestwin.study import StudyExtract
+
+PER_CHECK = 10  # cells shown of one kind of fault
+
+
+def grid_of(observations: Observations, hierarchy: Hierarchy) -> Grid:
+    """The labelled cells of observations, with the groups that their units belong to.
+
+    Args:
+        observations: what was read.
+        hierarchy: the study's units.
+    """
+    level = observations.dims[1]
+    above, index = {}, np.arange(len(hierarchy.codes[level]))
+    for child, parent in zip(hierarchy.levels, hierarchy.levels[1:], strict=False):
+        if hierarchy.levels.index(child) >= hierarchy.levels.index(level):
+            index = hierarchy.parents[child, parent][index]
+            above[level, parent] = hierarchy.codes[parent][index]
+    return Grid(observations.coords, above)
+
+
+def cells_of(observations: Observations, access: Access) -> np.ndarray:
+    """Ends of what is known of each cell, (cells..., 2), for `numpyro.sample(..., obs=...)` under `Access.likelihood`.
+
+    Args:
+        observations: what was read.
+        access: what it came through.
+    """
+    whole = np.issubdtype(observations.values.dtype, np.integer)
+    return access.read(observations.values, observations.hidden, observations.mask, whole)
+
+
+def symbols_of(access: Access) -> frozenset[str]:
+    """Texts that stand for a hidden number."""
+    return frozenset(release.symbol for release in access.releases if isinstance(release, Suppress))
+
+
+def row_checks(access: Access, whole: bool) -> list[RowCheck]:
+    """What the releases promise about every number that they show.
+
+    Args:
+        access: what an extract came through.
+        whole: whether its numbers were whole before they were released.
+    """
+
+    def wrong(title: str, values: np.ndarray) -> np.ndarray:
+        found = access.objections(values, np.zeros(values.shape, bool), whole)
+        return next((objection.wrong for objection in found if objection.barrier.title == title), np.zeros(values.shape, bool))
+
+    return [
+        RowCheck(
+            problem=f"value contradicts the barrier {release.title!r}",
+            expected=release.published,
+            remedy="correct the barrier in study.toml, or ask the owner what was done to the number",
+            wrong=partial(wrong, release.title),
+        )
+        for release in access.releases
+    ]
+
+
+def absence_faults(extract: StudyExtract, observations: Observations, access: Access, hierarchy: Hierarchy) -> list[Fault]:
+    """Numbers where a barrier says that nothing is released.
+
+    Args:
+        extract: how the study describes the table.
+        observations: what was read.
+        access: what it came through.
+        hierarchy: the study's units.
+    """
+    grid = grid_of(observations, hierarchy)
+    faults = []
+    for absence in access.absences:
+        wrong = np.argwhere(observations.mask & ~absence.present(grid))
+        for where in wrong[:PER_CHECK]:
+            cell = ", ".join(str(coord[i]) for coord, i in zip(grid.coords.values(), where, strict=True))
+            problem = f"holds a number that the barrier {absence.title!r} says is not released"
+            remedy = "correct the barrier's labels or dates in study.toml, or leave it out"
+            faults.append(Fault(extract.file_label, problem, value=cell, expected=absence.sentence, remedy=remedy))
+        if len(wrong) > PER_CHECK:
+            faults.append(Fault(extract.file_label, f"holds {len(wrong) - PER_CHECK} further numbers that {absence.title!r} rules out"))
+    return faults
+
+
+def exact_sum_faults(extracts: Iterable[StudyExtract], observations: Mapping[str, Observations], hierarchy: Hierarchy) -> list[Fault]:
+    """Sums that an aggregation says equal another stream's exactly, and that do not.
+
+    Args:
+        extracts: the study's extracts.
+        observations: what was read, by stream.
+        hierarchy: the study's units.
+    """
+    faults = []
+    for extract in extracts:
+        for barrier in extract.barriers:
+            if isinstance(barrier, Aggregate) and barrier.exact in observations:
+                faults += _sums_apart(extract, barrier, observations[str(barrier.exact)], observations[extract.stream], hierarchy)
+    return faults
+
+
+def _sums_apart(extract: StudyExtract, barrier: Aggregate, fine: Observations, coarse: Observations, hierarchy: Hierarchy) -> list[Fault]:
+    """Cells by period and unit in which the coarse extract is not the sum of the fine one, where that is seen throughout."""
+    further = tuple(range(2, fine.values.ndim))
+    grid = grid_of(fine, hierarchy)
+    plain = Grid(dict(list(grid.coords.items())[:2]), grid.above)
+    seen = barrier.total(fine.mask.all(further).astype(float), plain) == barrier.total(np.ones(plain.shape), plain)
+    added, out = barrier.total(np.where(fine.mask, fine.values, 0).sum(further).astype(float), plain), barrier.out(plain)
+    stated = coarse.values.sum(tuple(range(2, coarse.values.ndim)))
+    held = coarse.mask.any(tuple(range(2, coarse.mask.ndim)))
+    faults = []
+    for i, start in enumerate(out.coords[out.dims[0]]):
+        row = np.flatnonzero(coarse.coords[coarse.dims[0]] == start)
+        if not row.size or not _whole(start, out.dims[0], fine):
+            continue
+        for j in np.flatnonzero(seen[i] & held[row[0]] & (added[i] != stated[row[0]])):
+            problem = f"is not the sum of the stream {barrier.exact!r}, in {out.coords[out.dims[1]][j]} and the {out.dims[0]} of {start}"
+            remedy = "leave `exact` out of the aggregation, or ask the owner why they differ"
+            faults.append(Fault(extract.file_label, problem, value=f"{stated[row[0], j]:g}", expected=f"{added[i, j]:g}", remedy=remedy))
+    return faults
+
+
+def _whole(start: np.datetime64, period: str, fine: Observations) -> bool:
+    """Whether the fine extract spans a whole period."""
+    time = fine.coords[fine.dims[0]]
+    end = period_end(np.array([start]), period)[0]
+    return bool(time[0] <= start and end <= period_end(time[-1:], fine.dims[0])[0])
