@@ -26,6 +26,7 @@ BEFORE_SPREADS = 4  # steps of the coefficients alone
 STEPS = (11, 40)  # at least, at most
 TOLERANCE = 0.02  # of the largest change of a coefficient
 LARGEST_STEP = 1.0
+LEAST_MEAN = 1e-6  # of a cell, so that one that cannot have a report divides nothing by zero
 PRIOR_CELLS = 50.0  # cells of dispersion one that the prior is worth
 
 
@@ -138,8 +139,9 @@ def _dispersion(found: _Normal, seen: Array, used: Array) -> Array:
     """
     bands = jax.nn.one_hot(band_of(seen.shape[1]), 2)[:, None] * seen.T[..., None]
     cells = bands.sum((0, 1))
-    rare = jnp.einsum("dt,dtb->b", found.residual / found.mean, bands) / jnp.maximum(cells, 1.0)
-    statistic = jnp.einsum("dt,dtb->b", found.residual**2 / found.mean, bands) / (1.0 + rare)
+    mean = jnp.maximum(found.mean, LEAST_MEAN)
+    rare = jnp.einsum("dt,dtb->b", found.residual / mean, bands) / (cells + PRIOR_CELLS)
+    statistic = jnp.einsum("dt,dtb->b", found.residual**2 / mean, bands) / (1.0 + rare)
     return jnp.maximum((statistic + PRIOR_CELLS) / (jnp.maximum(cells - used, 1.0) + PRIOR_CELLS), 1.0)
 
 
