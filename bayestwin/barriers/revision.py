@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from bayestwin.laws.expected import Counts
 
+LEAST = 1e-6  # 1 / concentration of counts that pass for Poisson
+
 
 class Revision(AbstractChannel):
     """The latest version known is not the last: its ratio to the final number has a normal logarithm.
@@ -76,7 +78,15 @@ class Revision(AbstractChannel):
         return grid.along(self.by, jnp.exp(self.log_sd * given["z"]))
 
     def expect(self, counts: Counts, grid: Grid, given: Given) -> Counts:
-        return counts._replace(mean=counts.mean * self.ratio(grid, given))
+        """Too much is a random number of further events, so that such counts vary more; the law is that of matched moments."""
+        import jax.numpy as jnp
+
+        if self.log_sd == 0.0:
+            return counts
+        ratio = self.ratio(grid, given)
+        own = 0.0 if counts.concentration is None else 1.0 / counts.concentration
+        more = jnp.maximum(1.0 - 1.0 / jnp.square(ratio), 0.0) / counts.mean
+        return counts._replace(mean=counts.mean * ratio, concentration=1.0 / jnp.maximum(own + more, LEAST))
 
     def draw(self, rng: np.random.Generator, counts: np.ndarray, grid: Grid, given: Given) -> np.ndarray:
         """Events that the version lacks are taken out at random; what it has too much are further counts like those there."""

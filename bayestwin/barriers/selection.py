@@ -99,15 +99,17 @@ class SiteSelection(AbstractAbsence, Sensitivity):
 class Consent(AbstractChannel, Sensitivity):
     """Records of those who consent; consent may go with the rate at which they make work.
 
-    With log rates of sd σ between persons and a slope γ of the log-odds of consent per sd, those who consent, a share φ,
-    have a mean rate exp(γ σ (1 - φ)) times that of all, to first order in γ.
+    With log rates of sd σ between persons and a slope γ of the log-odds of consent per sd, events are weighed towards persons
+    of high rates, whose u is σ above: of the events a share Φ = E[logit⁻¹(α + γ σ + γ u)] comes from those who consent, where
+    φ = E[logit⁻¹(α + γ u)] of the persons do. Both means are taken by MacKay's approximation, which is right within 1 %.
 
     Attributes:
         fraction: share φ that consents.
         spread: σ, sd of the log rate between persons.
         slope_sd, slope_range: of γ, per sd.
 
-    Source: Kho et al. (2009), BMJ 338:b866, for consenters differing in either direction.
+    Source: Kho et al. (2009), BMJ 338:b866, for consenters differing in either direction; MacKay (1992), "The evidence
+    framework applied to classification networks", eq. 10, for the mean of a logistic function of a normal variable.
     """
 
     kind: Literal["consent"] = "consent"
@@ -129,11 +131,14 @@ class Consent(AbstractChannel, Sensitivity):
 
     def share(self, given: Given) -> Any:
         """Events of those who consent over all events."""
+        import jax
         import jax.numpy as jnp
 
         if self.fraction == 1:
             return jnp.ones(())
-        return jnp.minimum(self.fraction * jnp.exp(given["slope"] * self.spread * (1.0 - self.fraction)), 1.0)
+        slope = given["slope"]
+        level = np.log(self.fraction / (1.0 - self.fraction))
+        return jax.nn.sigmoid(level + slope * self.spread / jnp.sqrt(1.0 + np.pi * jnp.square(slope) / 8.0))
 
     def expect(self, counts: Counts, grid: Grid, given: Given) -> Counts:
         return counts._replace(mean=counts.mean * self.share(given))
