@@ -91,7 +91,7 @@ def test_the_fast_fit_agrees_with_nuts_on_the_same_model() -> None:
     columns = jnp.pad(rates[-3:], ((0, 0), (0, fast.mean.size - rates.shape[1])))
     half = jax.scipy.linalg.solve_triangular(fast.root, columns.T, lower=True)
     mean, sd = data.level + columns @ fast.mean, jnp.sqrt((half**2).sum(0))
-    sampler = MCMC(NUTS(plain_model), num_warmup=400, num_samples=2000, progress_bar=False)
+    sampler = MCMC(NUTS(plain_model), num_warmup=300, num_samples=1000, progress_bar=False)
     sampler.run(jax.random.key(0), model, data, spreads)
     drawn = np.asarray(sampler.get_samples()["log_total"])
     effective = numpyro.diagnostics.effective_sample_size(drawn[None])

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from bayestwin.laws.hazard import directions, hazard, log_probability
 
-LOGITS = arrays(float, st.integers(2, 12), elements=st.floats(-8.0, 8.0))
+LOGITS = arrays(float, st.sampled_from([2, 5, 12]), elements=st.floats(-8.0, 8.0))
 
 
 @settings(deadline=None, max_examples=40)
