@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +70,7 @@ class Released(dist.Distribution):
         shape: shape of the cells.
         widths: how far apart the ends can be.
         chance: the arrays that observations are drawn from.
-        draw: (generator, **chance) -> observations, by NumPy.
+        one: (generator, **chance) -> observations, by NumPy.
         event_dim: how many of the last axes of cells make one event (cells that depend on one another).
     """
 
@@ -81,10 +82,10 @@ class Released(dist.Distribution):
         shape: tuple[int, ...],
         widths: Widths,
         chance: Mapping[str, Array],
-        draw: Callable[..., np.ndarray],
+        one: Callable[..., np.ndarray],
         event_dim: int = 0,
     ) -> None:
-        self.law, self.widths, self.draw = law, widths, draw
+        self.law, self.widths, self._one = law, widths, one
         self._chance = dict(chance)
         split = len(shape) - event_dim
         super().__init__(batch_shape=shape[:split], event_shape=(*shape[split:], 2), validate_args=False)
@@ -92,6 +93,11 @@ class Released(dist.Distribution):
     def chance(self) -> dict[str, Array]:
         """The arrays that `draw` needs."""
         return self._chance
+
+    def draw(self, rng: np.random.Generator, **chance: Any) -> np.ndarray:
+        """Observations of many draws, leading axis draw in the chance and in the answer."""
+        size = len(jax.tree.leaves(chance)[0])
+        return np.stack([self._one(rng, **_nth(chance, i)) for i in range(size)])
 
     def log_prob(self, value: Float[Array, "... 2"]) -> Float[Array, ...]:
         """Log probability of observations; zero where nothing is known."""
@@ -104,11 +110,16 @@ class Released(dist.Distribution):
         def drawn(key_data: np.ndarray, chance: Mapping[str, np.ndarray]) -> np.ndarray:
             rng = np.random.default_rng(np.asarray(key_data).ravel())
             parts = jax.tree.map(np.asarray, dict(chance))
-            each = [self.draw(rng, **parts) for _ in range(int(np.prod(sample_shape, dtype=int)))]
+            each = [self._one(rng, **parts) for _ in range(int(np.prod(sample_shape, dtype=int)))]
             return np.stack(each).reshape(shape).astype(float)
 
         answer = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
         return jax.pure_callback(drawn, answer, jax.random.key_data(key), self._chance, vmap_method="sequential")
+
+
+def _nth(chance: Mapping[str, Any], i: int) -> dict[str, Any]:
+    """The arrays of one draw."""
+    return jax.tree.map(lambda values: np.asarray(values)[i], dict(chance))
 
 
 def generator(key: Array | int | np.random.Generator) -> np.random.Generator:

@@ -70,12 +70,12 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
     """Replicated observations.
 
     Args:
-        model: NumPyro model without arguments, its observed laws those of `laws.counts`.
+        model: NumPyro model without arguments, its observed laws those of `laws.counts` or of `Access.likelihood`.
         draws: latent sites, leading axis draw.
         rng: random generator.
 
     Returns:
-        {observed site: (draw, ...)}, shaped as the observations, in whole numbers.
+        {observed site: (draw, ...)}, shaped as the observations.
     """
     names = sites(model)
     latent = {name: jnp.asarray(draws[name]) for name in names.latent}
@@ -83,12 +83,16 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
 
     def one(values: dict) -> dict:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
-        masked = {name: found[name]["fn"].base_dist for name in names.observed}
-        laws.update({name: type(law) for name, law in masked.items()})
-        return {name: law.chance() for name, law in masked.items()}
+        bare = {name: _unmasked(found[name]["fn"]) for name in names.observed}
+        laws.update(bare)
+        return {name: law.chance() for name, law in bare.items()}
 
     chances = _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))
-    return {name: np.asarray(laws[name].draw(rng, **chance), np.int32) for name, chance in chances.items()}
+    return {name: laws[name].draw(rng, **chance) for name, chance in chances.items()}
+
+
+def _unmasked(law: dist.Distribution) -> Any:
+    return law.base_dist if isinstance(law, dist.MaskedDistribution) else law
 
 
 def prior_draws(model: Callable[[], None], rng: np.random.Generator, size: int) -> dict[str, np.ndarray]:

@@ -60,7 +60,7 @@ class NegativeBinomial(dist.GammaPoisson):
     @staticmethod
     def draw(rng: np.random.Generator, concentration: np.ndarray, rate: np.ndarray) -> np.ndarray:
         """Counts: a gamma-distributed mean, then Poisson."""
-        return rng.poisson(rng.standard_gamma(concentration) / rate)
+        return rng.poisson(rng.standard_gamma(concentration) / rate).astype(np.int32)
 
     def log_prob(self, value: Array) -> Float[Array, "..."]:
         """Log probability of the counts."""
@@ -82,7 +82,7 @@ class DirichletMultinomial(dist.DirichletMultinomial):
     def draw(rng: np.random.Generator, concentration: np.ndarray, total: np.ndarray) -> np.ndarray:
         """Counts by category: shares, then a multinomial of the total."""
         gamma = rng.standard_gamma(concentration)
-        return rng.multinomial(total, gamma / gamma.sum(-1, keepdims=True))
+        return rng.multinomial(total, gamma / gamma.sum(-1, keepdims=True)).astype(np.int32)
 
     def log_prob(self, value: Array) -> Float[Array, "..."]:
         """Log probability of the counts; the category axis is the last."""

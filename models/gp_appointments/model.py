@@ -17,9 +17,9 @@ from jax.scipy.special import polygamma
 from jaxtyping import Array, Float
 
 from bayestwin.barriers import Band
-from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
 from bayestwin.components.trend import coefficient_sd, cosine_basis
+from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 
 from .workload import SPECIAL_DAYS, Calendar, Workload
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from jaxtyping import Array
 
-from bayestwin.laws.counts import agreement
 from bayestwin.components.hierarchy import pooled
 from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import coefficient_sd, cosine_basis
+from bayestwin.laws.counts import agreement
 
 from .describe import counted
 from .pilot_minutes import durations

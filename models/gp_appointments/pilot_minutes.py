@@ -11,10 +11,10 @@ from jaxtyping import Array
 from scipy.optimize import least_squares
 from scipy.special import digamma, gammainc, polygamma
 
-from bayestwin.laws.counts import agreement
 from bayestwin.components.hierarchy import pooled
 from bayestwin.components.informed import Evidence, Look, seen, site
 from bayestwin.components.trend import cosine_basis
+from bayestwin.laws.counts import agreement
 
 from .workload import Workload
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayestwin.barriers import Band, Unknown
+from bayestwin.barriers import Aggregate, Band, Coverage, Grid, Unknown
 from bayestwin.components.calendar import (
     DayKind,
     after_closure,
@@ -22,6 +22,7 @@ from bayestwin.components.calendar import (
     public_holidays,
     school_closure,
 )
+from bayestwin.errors import Fault, StudyError
 
 if TYPE_CHECKING:
     from bayestwin.extracts.hierarchy import Hierarchy
@@ -190,10 +191,10 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     durations = observations["durations"]
     days = durations.coords["day"]
     span = calendar(days, study.grid, study.calendar)
-    by_week, seen = _by_week(durations, span)
-    counts, counts_seen = _by_period(durations, span)
+    by_week, seen = _by_week(durations)
+    counts, counts_seen = _by_period(durations, study.grid)
     by_day, days_open = _by_day_of_week(durations, span)
-    patients = _carried(observations["patients"], days.astype("datetime64[M]"))
+    patients = _patients(study, observations, days.astype("datetime64[M]"))
     first = np.searchsorted(span.period, np.arange(len(span.periods)))
     recent = observations["staff_mix"].coords["month"] >= days[0].astype("datetime64[M]")
     staff, staff_seen = _cells(observations["staff_mix"], recent)
@@ -225,23 +226,42 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     )
 
 
-def _sum_over(values: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
-    total = np.zeros((count, *values.shape[1:]), values.dtype)
-    np.add.at(total, index, values)
-    return total
+def _weekly(values: np.ndarray, durations: Observations) -> np.ndarray:
+    """Sums by week of values on the days of the extract, (day, area, ...), as the barrier library adds them up."""
+    labels = {"day": durations.coords["day"], **{f"axis {i}": np.arange(n) for i, n in enumerate(values.shape[1:])}}
+    return Aggregate(period="week").total(values, Grid(labels)).astype(values.dtype)
 
 
-def _by_week(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
-    shown = _sum_over(np.where(durations.mask, durations.values, 0), span.week, len(span.weeks))
-    days_seen = _sum_over(durations.mask.all(-1).astype(int), span.week, len(span.weeks))
-    return shown, days_seen == _sum_over(np.ones((len(span.days), 1), int), span.week, len(span.weeks))
+def _by_week(durations: Observations) -> tuple[np.ndarray, np.ndarray]:
+    """Counts by week, area and band, and the weeks of which every day in the extract is seen."""
+    unseen = _weekly((~durations.mask.all(-1)).astype(int), durations)
+    return _weekly(np.where(durations.mask, durations.values, 0), durations), unseen == 0
 
 
-def _by_period(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
-    totals = np.where(durations.mask, durations.values, 0).sum(-1)
-    seen = durations.mask.all(-1)
-    unseen = _sum_over((~seen).astype(int), span.period, len(span.periods))
-    return _sum_over(totals, span.period, len(span.periods)), unseen == 0
+def _by_period(durations: Observations, grid: str) -> tuple[np.ndarray, np.ndarray]:
+    totals, seen = np.where(durations.mask, durations.values, 0).sum(-1), durations.mask.all(-1)
+    if grid == "day":
+        return totals, seen
+    return _weekly(totals, durations), _weekly((~seen).astype(int), durations) == 0
+
+
+def _patients(study: Study, observations: Mapping[str, Observations], months: np.ndarray) -> np.ndarray:
+    """Persons whose appointments are counted, (month, area): the share of the population that the coverage barrier states.
+
+    Raises:
+        StudyError: if the share is not known exactly; the model has no parameter for it.
+    """
+    extract = next(extract for extract in study.extracts if extract.stream == "durations")
+    coverage = next((barrier for barrier in extract.barriers if isinstance(barrier, Coverage)), Coverage(fraction=1.0))
+    if coverage.logit_sd:
+        remedy = "state the share without logit_sd, or the streams that hold both sizes"
+        raise StudyError(
+            [Fault("study.toml", "this model needs a coverage that is known", f"extract.{extract.name}.barriers", remedy=remedy)]
+        )
+    population = _carried(observations[coverage.population or "registered"], months)
+    covered = {"fraction": _carried(observations[coverage.covered], months) / population} if coverage.covered else {}
+    labels = Grid({"month": months, "area": observations["registered"].coords["area"]})
+    return population * np.asarray(coverage.share(labels, covered))
 
 
 def _by_day_of_week(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """Composition: what fits, what is refused, and the same object at work in a model."""
 
 from datetime import date
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -35,6 +36,7 @@ from bayestwin.barriers import (
     Suppress,
     TopCode,
 )
+from bayestwin.infer.predictive import predict
 from bayestwin.laws.expected import Counts, Measure
 
 NOISE = DPNoise(mechanism="discrete_laplace", epsilon=1.0)
@@ -144,6 +146,9 @@ def test_a_model_conditions_and_predicts_through_one_object() -> None:
     drawn = np.asarray(mcmc.get_samples()["level"])
     assert drawn.mean() == pytest.approx(exact, abs=5 * sd / np.sqrt(300))
     assert drawn.std() == pytest.approx(sd, rel=0.15)
+    replicated = predict(partial(model, seen.cells), {"level": drawn[:50]}, np.random.default_rng(0))["counts"]
+    assert replicated.shape == (50, *seen.cells.shape)
+    assert replicated.mean() == pytest.approx(seen.cells.mean(), rel=0.5)
     predicted = Predictive(model, mcmc.get_samples(), parallel=False)(jax.random.key(1), None)["counts"]
     shown = np.asarray(predicted[..., 1] - predicted[..., 0])
     assert set(np.unique(shown)) <= {0.0, 2.0, 3.0, 4.0}  # zeros, 5 for 5..7, hidden 1..4, other multiples

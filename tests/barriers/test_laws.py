@@ -22,6 +22,12 @@ EVERY = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 POISSON_OR_NB = pytest.mark.parametrize("concentration", [None, 3.0], ids=["poisson", "nb"])
 
 
+def cells_of(case: Case) -> Grid:
+    """A week of three units where barriers act on labels, a few cells where they act on numbers alone."""
+    access = case.access
+    return grid(7, 3) if access.channels or access.absences else grid(2, 2)
+
+
 def law_of(mean: float, concentration: float | None) -> Counts:
     return Counts(jnp.asarray(mean), None if concentration is None else jnp.asarray(concentration))
 
@@ -100,7 +106,7 @@ def test_samples_match_density(case: Case) -> None:
 
     NB2 counts where they stay in closed form, Poisson ones elsewhere; test_moments.py holds the rest against exact sums.
     """
-    access, cells = case.access, grid(7, 3)
+    access, cells = case.access, cells_of(case)
     concentration = 3.0 if case.exact_nb else None
     given = given_of(access, cells)
     law = access.likelihood(law_of(4.0, concentration), cells, given)
@@ -189,7 +195,7 @@ def test_no_strength_is_the_identity(case: Case, concentration: float | None) ->
 @EVERY
 def test_density_and_gradient_are_finite_everywhere(case: Case) -> None:
     """Also where data and expectation are worlds apart; alike under jit and vmap, and as constants of a program."""
-    access, cells = case.access, grid(7, 3)
+    access, cells = case.access, cells_of(case)
     given = given_of(access, cells)
     means = jnp.log(jnp.array([1e-2, 3.0, 400.0, 1e5]))
     drawn = [access.degrade(seed, np.full(cells.shape, n), cells, given).cells for seed, n in enumerate((0, 3, 40, 140))]

@@ -1,0 +1,147 @@
+"""What a study's barriers make of its extracts: hidden cells, contradictions, absences, sums that must agree."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayestwin as bt
+from bayestwin.barriers import Access, Delay
+from bayestwin.cells import cells_of, grid_of
+from bayestwin.errors import ExtractError, StudyError
+from bayestwin.extracts.observations import Observations
+from bayestwin.study import StudyExtract
+
+STREAMS = ("durations", "staff_mix", "patients", "registered", "workforce")
+PATIENTS = "practice_coverage.csv.gz"
+HEAD = '[[extract]]\nname = "patients at open practices"'
+
+
+def with_barriers(study: Path, text: str) -> Path:
+    """Put barriers to the extract of patients at included practices."""
+    toml = (study / "study.toml").read_text(encoding="utf-8")
+    assert HEAD in toml
+    (study / "study.toml").write_text(toml.replace(HEAD, f"{text}\n\n{HEAD}"), encoding="utf-8")
+    return study
+
+
+def edit(study: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    path = study / "extracts" / PATIENTS
+    change(pd.read_csv(path, dtype=str)).to_csv(path, index=False)
+
+
+def observations(study: Path) -> dict[str, Observations]:
+    read = bt.read_study(study)
+    return bt.read_observations(read, bt.read_hierarchy(read), STREAMS)
+
+
+def faults(study: Path) -> list[str]:
+    with pytest.raises(ExtractError) as caught:
+        observations(study)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_hidden_cells_are_read_as_what_they_hide(tiny_study: Path) -> None:
+    edit(tiny_study, lambda t: t.assign(patients_registered_at_included_practices=["*", *t.iloc[1:, 2]]))
+    study = bt.read_study(
+        with_barriers(tiny_study, '[[extract.barriers]]\nkind = "suppress"\nbelow = 8\n[[extract.barriers]]\nkind = "round"\nbase = 5')
+    )
+    hierarchy = bt.read_hierarchy(study)
+    found = bt.read_observations(study, hierarchy, STREAMS)["patients"]
+    extract = next(extract for extract in study.extracts if extract.stream == "patients")
+    cells = cells_of(found, extract.access(study.as_of))
+    assert int(found.hidden.sum()) == 1
+    assert cells[found.hidden].tolist() == [[1.0, 7.0]]
+    assert cells[found.mask & ~found.hidden][0].tolist() == [9498.0, 9502.0]  # area A2 has 9,500
+    assert grid_of(found, hierarchy).above["area", "board"].tolist() == ["B1", "B1", "B2"]
+
+
+def test_a_symbol_without_a_barrier_is_a_fault(tiny_study: Path) -> None:
+    edit(tiny_study, lambda t: t.assign(patients_registered_at_included_practices=["*", *t.iloc[1:, 2]]))
+    assert any("found '*'" in text and "a barrier that says how it was hidden" in text for text in faults(tiny_study))
+
+
+def test_a_number_that_a_barrier_rules_out_is_named_with_its_line(tiny_study: Path) -> None:
+    edit(tiny_study, lambda t: t.assign(patients_registered_at_included_practices=["3", "9001", *t.iloc[2:, 2]]))
+    with_barriers(tiny_study, '[[extract.barriers]]\nkind = "suppress"\nbelow = 8\n[[extract.barriers]]\nkind = "round"\nbase = 5')
+    found = faults(tiny_study)
+    column = "column 'patients_registered_at_included_practices'"
+    assert f"extracts/{PATIENTS}, {column}, line 2: value contradicts the barrier 'round': found '3'; expected multiples of 5" in found[0]
+    assert any("line 3" in text and "found '9001'" in text for text in found)
+    assert all("correct the barrier in study.toml, or ask the owner" in text for text in found)
+
+
+def test_a_small_number_that_should_be_hidden(tiny_study: Path) -> None:
+    edit(tiny_study, lambda t: t.assign(patients_registered_at_included_practices=["3", *t.iloc[1:, 2]]))
+    with_barriers(tiny_study, '[[extract.barriers]]\nkind = "suppress"\nbelow = 8')
+    assert "line 2: value contradicts the barrier 'suppress': found '3'; expected 0 and numbers from 8 on, or '*'" in faults(tiny_study)[0]
+
+
+def test_a_number_under_embargo(tiny_study: Path) -> None:
+    with_barriers(tiny_study, '[[extract.barriers]]\nkind = "embargo"\nstart = 2022-01-01\nend = 2022-01-31')
+    found = faults(tiny_study)
+    assert "holds a number that the barrier 'embargo' says is not released: found '2022-01-01, A1'" in found[0]
+
+
+def test_sums_that_should_agree_and_do_not(nhs_folder: Path, tmp_path: Path) -> None:
+    study = tmp_path / "nhs"
+    bt.init_study(study, "nhs_gp", nhs_folder)
+    assert observations(study)["staff_mix"].values.sum() > 0  # as published they agree to the last appointment
+    path = study / "extracts" / "appointments_regional.csv.gz"
+    table = pd.read_csv(path, dtype=str)
+    row = table.index[(table["appointment_month"] == "2022-03") & (table["appointment_status"] == "Attended")][0]
+    table.loc[row, "count_of_appointments"] = str(int(table.loc[row, "count_of_appointments"]) + 1)
+    table.to_csv(path, index=False)
+    found = faults(study)
+    assert len(found) == 1
+    assert f"is not the sum of the stream 'durations', in {table.loc[row, 'icb_ons_code']} and the month of 2022-03-01" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("barriers", "message"),
+    [
+        ('kind = "dp_noise"\nepsilon = 1.0', "a privacy claim without its mechanism"),
+        ('kind = "round"\nbase = 5\n[[extract.barriers]]\nkind = "coverage"\nfraction = 0.5', "round → coverage"),
+        ('kind = "delay"\nmaximum = 3', "needs reports = 'add' and max_delay = 3"),
+        ('kind = "suppres"\nbelow = 3', "suppres"),
+        ('kind = "suppress"\nbelow = 3\nbase = 5', "unknown key"),
+    ],
+)
+def test_impossible_barriers_are_refused_where_the_study_is_read(tiny_study: Path, barriers: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        bt.read_study(with_barriers(tiny_study, f"[[extract.barriers]]\n{barriers}"))
+
+
+def test_a_triangle_is_read_as_of_the_study(tmp_path: Path) -> None:
+    """The delay's truncation, the extract's mask and the ends of the cells say the same of every day."""
+    rows = [(day, day + lag, "A", 10 - lag) for day in range(1, 8) for lag in range(3)]
+    table = pd.DataFrame(rows, columns=["event", "report", "area", "n"])
+    for column in ("event", "report"):
+        table[column] = [f"2024-01-{day:02d}" for day in table[column]]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "places.csv").write_text("area\nA\n", encoding="utf-8")
+    extract = StudyExtract.model_validate(
+        {
+            "name": "t", "stream": "s", "file": "t.csv", "level": "area", "measure": "messages", "reports": "add", "max_delay": 2,
+            "columns": {"unit": "area", "event": "event", "report": "report", "value": "n"},
+            "barriers": [{"kind": "delay", "maximum": 2}],
+        }
+    )  # fmt: skip
+    from bayestwin.extracts.hierarchy import HierarchyFile, read_hierarchy_file
+    from bayestwin.extracts.observations import read_extract
+
+    hierarchy = read_hierarchy_file(tmp_path, HierarchyFile(file="places.csv", columns={"area": "area"}))
+    for day in (3, 5, 9):
+        as_of = date(2024, 1, day)
+        found = read_extract(tmp_path, extract, hierarchy, as_of)
+        access = extract.access(as_of)
+        delay = access.channels[0]
+        assert isinstance(delay, Delay)
+        assert (delay.present(grid_of(found, hierarchy)) == found.mask).all()
+        ends = cells_of(found, access)
+        assert np.isinf(ends[~found.mask]).all()
+        assert (ends[found.mask][:, 0] == found.values[found.mask]).all()
+    assert Access() != access
