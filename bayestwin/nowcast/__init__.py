@@ -7,7 +7,7 @@ Everything is computed in double precision, whatever JAX is set to elsewhere.
 """
 
 from bayestwin.nowcast.model import Shape
-from bayestwin.nowcast.nowcast import Settings, nowcast
+from bayestwin.nowcast.nowcasting import Settings, nowcast
 from bayestwin.nowcast.read import read_triangle
 from bayestwin.nowcast.triangle import Triangle
 

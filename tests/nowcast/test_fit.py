@@ -12,7 +12,7 @@ from bayestwin.laws.hazard import log_probability
 from bayestwin.nowcast import Shape, Triangle
 from bayestwin.nowcast.fit import Data, Fit, Spreads, designs, fit
 from bayestwin.nowcast.model import Model, leaning_model, own_model, plain_offset
-from bayestwin.nowcast.nowcast import series_data
+from bayestwin.nowcast.nowcasting import series_data
 from bayestwin.nowcast.predict import remaining
 from bayestwin.nowcast.triangle import recent
 from tests.nowcast.conftest import SMALL, START, simulated
