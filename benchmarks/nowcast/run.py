@@ -106,6 +106,14 @@ def chosen(triangle: Triangle, levels: str, path: str) -> tuple[str, ...]:
     return names
 
 
+def check_span(triangle: Triangle, first: date, last: date, path: str) -> None:
+    """Forecast dates must lie among the event dates."""
+    begin, end = triangle.dates[0].item(), triangle.dates[-1].item()
+    if not begin <= first <= last <= end:
+        expected = f"forecast dates in order, from {begin} to {end}"
+        raise ExtractError([Fault(path, "forecast dates outside the triangle", "date", None, f"{first} to {last}", expected)])
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run all methods and write their files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -121,6 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         triangle = read_triangle(asked.triangle)
         names = chosen(triangle, asked.levels, str(asked.triangle))
+        check_span(triangle, asked.first, asked.last, str(asked.triangle))
     except BayestwinError as error:
         sys.exit(f"{type(error).__name__}: {error}")
     part = triangle.select(dict.fromkeys((LEAD, *names)))

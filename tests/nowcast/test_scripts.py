@@ -80,5 +80,7 @@ def test_unknown_level_and_missing_series_are_named(scripts: Path, tmp_path: Pat
     arguments = ["--triangle", str(triangle_file(tmp_path)), "--from", "2021-10-11", "--to", "2021-10-11", "--out", str(tmp_path / "o.csv")]
     with pytest.raises(SystemExit, match="ExtractError: --levels: no such level: found 'towns'; expected national, states, age"):
         run.main([*arguments, "--levels", "towns"])
+    with pytest.raises(SystemExit, match="forecast dates outside the triangle: found '2021-10-11 to 2022-01-01'; expected"):
+        run.main([*arguments, "--levels", "national", "--to", "2022-01-01"])
     with pytest.raises(SystemExit, match="series missing: found 'DE-BB,00\\+'"):
         run.main([*arguments, "--levels", "states"])
