@@ -1,24 +1,55 @@
-"""What an extract's published numbers say, read through its barriers: a pair of ends for every cell."""
+"""Extracts and the barriers that they came through: what published numbers say is a pair of ends for every cell."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Self
 
 import numpy as np
+from pydantic import model_validator
 
-from bayestwin.barriers import Access, Aggregate, Grid, Suppress
+from bayestwin.barriers import Access, Aggregate, Band, Barrier, Delay, Grid, Suppress
 from bayestwin.errors import Fault
 from bayestwin.extracts.hierarchy import Hierarchy
 from bayestwin.extracts.observations import Observations
+from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.validate import RowCheck
 from bayestwin.periods import period_end
 
-if TYPE_CHECKING:
-    from bayestwin.study import StudyExtract
-
 PER_CHECK = 10  # cells shown of one kind of fault
+
+
+class StudyExtract(Extract):
+    """An extract and the barriers that it came through, in the order in which they acted."""
+
+    barriers: tuple[Barrier, ...] = ()
+
+    @model_validator(mode="after")
+    def _barriers_fit(self) -> Self:
+        self.access()
+        triangle = next((b for b in self.barriers if isinstance(b, Delay) and b.released == "triangle"), None)
+        if triangle is not None and (self.reports, self.max_delay) != ("add", triangle.maximum):
+            raise ValueError(
+                f"{triangle.title}: a reporting triangle with delays up to {triangle.maximum} needs reports = 'add' and "
+                f"max_delay = {triangle.maximum} in its extract; a table of what is reported so far has released = 'so_far'"
+            )
+        return self
+
+    def access(self, as_of: date | None = None) -> Access:
+        """The barriers that act on the extract's numbers, as one access.
+
+        Bands of single records, whose labels are categories of a dim, are the model's to use, not the numbers'.
+
+        Args:
+            as_of: what a delay without a date of its own had reported by then is there.
+
+        Raises:
+            AccessError: if the barriers do not fit one another.
+        """
+        on_numbers = [b for b in self.barriers if not (isinstance(b, Band) and b.unit not in ("events", self.measure))]
+        return Access.through(b.model_copy(update={"as_of": as_of}) if isinstance(b, Delay) and b.as_of is None else b for b in on_numbers)
 
 
 def grid_of(observations: Observations, hierarchy: Hierarchy) -> Grid:

@@ -15,18 +15,16 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from bayestwin.barriers import Access, Band, Barrier, Delay
-from bayestwin.cells import absence_faults, exact_sum_faults, row_checks, symbols_of
+from bayestwin.cells import StudyExtract, absence_faults, exact_sum_faults, row_checks, symbols_of
 from bayestwin.errors import ExtractError, Fault, StudyError
 from bayestwin.extracts.deliveries import delivered_files
 from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
 from bayestwin.extracts.ledger import LedgerRow, ledger_row
 from bayestwin.extracts.observations import Observations, read_extract
-from bayestwin.extracts.schema import Extract
 
 STUDY_FILE = "study.toml"
 
@@ -67,37 +65,6 @@ class StudyPrior(BaseModel):
     parameters: tuple[float | tuple[float, ...], ...]
     unit: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
-
-
-class StudyExtract(Extract):
-    """An extract and the barriers that it came through, in the order in which they acted."""
-
-    barriers: tuple[Barrier, ...] = ()
-
-    @model_validator(mode="after")
-    def _barriers_fit(self) -> Self:
-        self.access()
-        triangle = next((b for b in self.barriers if isinstance(b, Delay) and b.released == "triangle"), None)
-        if triangle is not None and (self.reports, self.max_delay) != ("add", triangle.maximum):
-            raise ValueError(
-                f"{triangle.title}: a reporting triangle with delays up to {triangle.maximum} needs reports = 'add' and "
-                f"max_delay = {triangle.maximum} in its extract; a table of what is reported so far has released = 'so_far'"
-            )
-        return self
-
-    def access(self, as_of: date | None = None) -> Access:
-        """The barriers that act on the extract's numbers, as one access.
-
-        Bands of single records, whose labels are categories of a dim, are the model's to use, not the numbers'.
-
-        Args:
-            as_of: what a delay without a date of its own had reported by then is there.
-
-        Raises:
-            AccessError: if the barriers do not fit one another.
-        """
-        on_numbers = [b for b in self.barriers if not (isinstance(b, Band) and b.unit not in ("events", self.measure))]
-        return Access.through(b.model_copy(update={"as_of": as_of}) if isinstance(b, Delay) and b.as_of is None else b for b in on_numbers)
 
 
 class Study(BaseModel):

@@ -10,10 +10,9 @@ import pytest
 
 import bayestwin as bt
 from bayestwin.barriers import Access, Delay
-from bayestwin.cells import cells_of, grid_of
+from bayestwin.cells import StudyExtract, cells_of, grid_of
 from bayestwin.errors import ExtractError, StudyError
 from bayestwin.extracts.observations import Observations
-from bayestwin.study import StudyExtract
 
 STREAMS = ("durations", "staff_mix", "patients", "registered", "workforce")
 PATIENTS = "practice_coverage.csv.gz"
