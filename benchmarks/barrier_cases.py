@@ -164,7 +164,7 @@ CASES: dict[str, Case] = {
     "consent": Case(_channel(Consent(fraction=0.6, slope_sd=0.5)), scaled_up(1 / 0.6), "consenters scaled up, taken for typical"),
     "coverage_known": Case(_channel(Coverage(fraction=0.4)), scaled_up(1 / 0.4), "captured events scaled up", design=NB2),
     "coverage_uncertain": Case(
-        _channel(Coverage(fraction=0.5, logit_sd=0.5)), as_counts, "stated share taken for exact", naive=_channel(Coverage(fraction=0.5))
+        _channel(Coverage(fraction=0.5, logit_sd=0.3)), as_counts, "stated share taken for exact", naive=_channel(Coverage(fraction=0.5))
     ),
     "date_shift_record": Case(_channel(DateShift(days=3)), own_days(3), "shifted dates taken for true ones", design=SMALL),
     "date_shift_record_nb2": Case(

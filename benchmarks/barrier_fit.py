@@ -21,9 +21,9 @@ from numpyro.infer.util import ParamInfo, potential_energy
 
 from bayestwin.components.informed import Evidence, Pilot, informed
 
-WARMUP, DRAWS = 100, 300
-NEWTON_STEPS, FIXED_SPREAD, SPREAD_SD = 10, 0.4, 0.4
-TARGET_ACCEPT, FIRST_STEP, DEPTH = 0.8, 0.5, 6
+WARMUP, DRAWS = 120, 400
+NEWTON_STEPS, FIXED_SPREAD, SPREAD_SD = 10, 0.4, 0.3
+TARGET_ACCEPT, FIRST_STEP, DEPTH = 0.85, 0.5, 6
 Model = Callable[[Mapping[str, Any]], dict[str, Any]]
 
 
