@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import model_validator
 
 from bayestwin.barriers import Access, Aggregate, Band, Barrier, Delay, Grid, Suppress
-from bayestwin.errors import Fault
+from bayestwin.barriers.delay import netted
+from bayestwin.errors import ExtractError, Fault
 from bayestwin.extracts.hierarchy import Hierarchy
 from bayestwin.extracts.observations import Observations
 from bayestwin.extracts.schema import Extract
@@ -74,9 +75,27 @@ def cells_of(observations: Observations, access: Access) -> np.ndarray:
     Args:
         observations: what was read.
         access: what it came through.
+
+    Raises:
+        ExtractError: if corrections take back more than was ever reported of an event period.
     """
-    whole = np.issubdtype(observations.values.dtype, np.integer)
-    return access.read(observations.values, observations.hidden, observations.mask, whole)
+    whole, values = np.issubdtype(observations.values.dtype, np.integer), observations.values
+    if "delay" in observations.dims:
+        values = netted(values)
+        _refuse_short(values, observations)
+    return access.read(values, observations.hidden, observations.mask, whole)
+
+
+def _refuse_short(values: np.ndarray, observations: Observations) -> None:
+    """Event periods of which more was taken back than was ever reported."""
+    faults = []
+    for where in np.argwhere(values < 0)[:PER_CHECK]:
+        cell = ", ".join(str(coord[i]) for coord, i in zip(observations.coords.values(), where, strict=True))
+        problem, expected = "corrections take back more than was reported", "a total from 0 on for every event period"
+        remedy = "ask the owner for the corrections' event dates"
+        faults.append(Fault(observations.provenance.file, problem, value=cell, expected=expected, remedy=remedy))
+    if faults:
+        raise ExtractError(faults)
 
 
 def symbols_of(access: Access) -> frozenset[str]:

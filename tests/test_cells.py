@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 import bayestwin as bt
-from bayestwin.barriers import Access, Delay
+from bayestwin.barriers import Delay
 from bayestwin.cells import StudyExtract, cells_of, grid_of
 from bayestwin.errors import ExtractError, StudyError
-from bayestwin.extracts.observations import Observations
+from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
+from bayestwin.extracts.observations import Observations, read_extract
 
 STREAMS = ("durations", "staff_mix", "patients", "registered", "workforce")
 PATIENTS = "practice_coverage.csv.gz"
@@ -114,33 +115,44 @@ def test_impossible_barriers_are_refused_where_the_study_is_read(tiny_study: Pat
         bt.read_study(with_barriers(tiny_study, f"[[extract.barriers]]\n{barriers}"))
 
 
+TRIANGLE = StudyExtract.model_validate(
+    {
+        "name": "t", "stream": "s", "file": "t.csv", "level": "area", "measure": "messages", "reports": "add", "max_delay": 2,
+        "columns": {"unit": "area", "event": "event", "report": "report", "value": "n"},
+        "barriers": [{"kind": "delay", "maximum": 2}],
+    }
+)  # fmt: skip
+
+
+def read_triangle(folder: Path, text: str, as_of: date) -> tuple[Observations, Hierarchy]:
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    (folder / "places.csv").write_text("area\nA\n", encoding="utf-8")
+    hierarchy = read_hierarchy_file(folder, HierarchyFile(file="places.csv", columns={"area": "area"}))
+    return read_extract(folder, TRIANGLE, hierarchy, as_of), hierarchy
+
+
+def triangle_cells(folder: Path, text: str) -> np.ndarray:
+    as_of = date(2024, 1, 9)
+    return cells_of(read_triangle(folder, text, as_of)[0], TRIANGLE.access(as_of))
+
+
 def test_a_triangle_is_read_as_of_the_study(tmp_path: Path) -> None:
     """The delay's truncation, the extract's mask and the ends of the cells say the same of every day."""
-    rows = [(day, day + lag, "A", 10 - lag) for day in range(1, 8) for lag in range(3)]
-    table = pd.DataFrame(rows, columns=["event", "report", "area", "n"])
-    for column in ("event", "report"):
-        table[column] = [f"2024-01-{day:02d}" for day in table[column]]
-    table.to_csv(tmp_path / "t.csv", index=False)
-    (tmp_path / "places.csv").write_text("area\nA\n", encoding="utf-8")
-    extract = StudyExtract.model_validate(
-        {
-            "name": "t", "stream": "s", "file": "t.csv", "level": "area", "measure": "messages", "reports": "add", "max_delay": 2,
-            "columns": {"unit": "area", "event": "event", "report": "report", "value": "n"},
-            "barriers": [{"kind": "delay", "maximum": 2}],
-        }
-    )  # fmt: skip
-    from bayestwin.extracts.hierarchy import HierarchyFile, read_hierarchy_file
-    from bayestwin.extracts.observations import read_extract
-
-    hierarchy = read_hierarchy_file(tmp_path, HierarchyFile(file="places.csv", columns={"area": "area"}))
+    rows = [f"2024-01-{day:02d},2024-01-{day + lag:02d},A,{10 - lag}" for day in range(1, 8) for lag in range(3)]
     for day in (3, 5, 9):
         as_of = date(2024, 1, day)
-        found = read_extract(tmp_path, extract, hierarchy, as_of)
-        access = extract.access(as_of)
+        found, hierarchy = read_triangle(tmp_path, "\n".join(["event,report,area,n", *rows]), as_of)
+        access = TRIANGLE.access(as_of)
         delay = access.channels[0]
         assert isinstance(delay, Delay)
         assert (delay.present(grid_of(found, hierarchy)) == found.mask).all()
         ends = cells_of(found, access)
         assert np.isinf(ends[~found.mask]).all()
         assert (ends[found.mask][:, 0] == found.values[found.mask]).all()
-    assert Access() != access
+
+
+def test_corrections_take_back_the_latest_reports(tmp_path: Path) -> None:
+    text = "event,report,area,n\n2024-01-01,2024-01-01,A,5\n2024-01-01,2024-01-02,A,2\n2024-01-01,2024-01-03,A,-3\n"
+    assert triangle_cells(tmp_path, text)[0, 0, :, 0].tolist() == [4.0, 0.0, 0.0]
+    with pytest.raises(ExtractError, match=r"corrections take back more than was reported: found '2024-01-01, A, 0'"):
+        triangle_cells(tmp_path, text.replace("-3", "-9"))

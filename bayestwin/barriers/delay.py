@@ -260,3 +260,24 @@ def _with_axis(values: Array, grid: Grid) -> Array:
     import jax.numpy as jnp
 
     return jnp.broadcast_to(values, grid.shape)[..., None]
+
+
+def netted(increments: np.ndarray) -> np.ndarray:
+    """Increments without corrections: one that is negative takes back the latest reports before it.
+
+    Args:
+        increments: (..., delay) whole numbers as they were reported.
+
+    Returns:
+        Whole numbers from zero on with the same totals, same shape; a total below zero stays at delay 0.
+
+    Example:
+        >>> netted(np.array([5, 2, -3, 1])).tolist()
+        [4, 0, 0, 1]
+    """
+    net = increments.copy()
+    for delay in range(net.shape[-1] - 1, 0, -1):
+        taken = np.minimum(net[..., delay], 0)
+        net[..., delay] -= taken
+        net[..., delay - 1] += taken
+    return net

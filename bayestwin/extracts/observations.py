@@ -70,7 +70,7 @@ class Observations:
         values: counts (int64) or measurements (float64), shape by `dims`; 0 where masked or hidden.
         mask: True where observed, same shape.
         hidden: True where observed but released as a symbol, same shape.
-        dims: names of the axes; time first, then the unit's level, in a triangle `delay`, then further dims.
+        dims: names of the axes; time first, then the unit's level, then further dims, in a triangle `delay` last.
         coords: coordinates by dim; time is datetime64[D] at the period's start, delay is in periods.
         measure: what the values count.
         provenance: where they came from.
@@ -144,20 +144,20 @@ def _nothing_known(rows: pd.DataFrame, extract: Extract, as_of: date) -> Fault:
 def _coords(rows: pd.DataFrame, extract: Extract, units: np.ndarray) -> dict[str, np.ndarray]:
     event = period_index(rows["event"].to_numpy(), extract.resolution)
     coords = {extract.resolution: first_day(np.arange(event.min(), event.max() + 1), extract.resolution), extract.level: units}
-    if extract.max_delay is not None:
-        coords["delay"] = np.arange(extract.max_delay + 1)
     for dim in extract.dims:
         coords[dim] = np.array(extract.categories.get(dim) or sorted(rows[dim].unique()))
+    if extract.max_delay is not None:
+        coords["delay"] = np.arange(extract.max_delay + 1)
     return coords
 
 
 def _index(rows: pd.DataFrame, extract: Extract, coords: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
     """The cell of each row."""
     event = period_index(rows["event"].to_numpy(), extract.resolution)
-    index = [event - event.min(), rows["unit"].to_numpy()]
+    index = [event - event.min(), rows["unit"].to_numpy(), *(pd.Index(coords[dim]).get_indexer(rows[dim]) for dim in extract.dims)]
     if extract.max_delay is not None:
         index.append(np.minimum(period_index(rows["report"].to_numpy(), extract.resolution) - event, extract.max_delay))
-    return (*index, *(pd.Index(coords[dim]).get_indexer(rows[dim]) for dim in extract.dims))
+    return tuple(index)
 
 
 def _filled(
@@ -185,8 +185,8 @@ def _summed(rows: pd.DataFrame, extract: Extract, index: tuple[np.ndarray, ...],
 def observable(coords: Mapping[str, np.ndarray], last: int) -> np.ndarray:
     """Cells of a triangle whose report period, in the last cell the first of them, is not after the last one; shape as `coords` or 1."""
     resolution = next(iter(coords))
-    due = period_index(coords[resolution], resolution)[:, None, None] + coords["delay"] <= last
-    return due.reshape(*due.shape, *[1] * (len(coords) - due.ndim))
+    due = period_index(coords[resolution], resolution)[:, None] + coords["delay"] <= last
+    return due.reshape(len(due), *[1] * (len(coords) - 2), -1)
 
 
 def _undated(rows: pd.DataFrame, extract: Extract, units: int) -> Undated:

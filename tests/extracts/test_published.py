@@ -47,15 +47,17 @@ def dengue() -> pd.DataFrame:
 def test_dengue_triangle_at_any_date(tmp_path: Path, dengue: pd.DataFrame, as_of: str) -> None:
     dengue.to_csv(tmp_path / DENGUE.file, index=False)
     found = read_extract(tmp_path, DENGUE, places(tmp_path, ["PR"]), date.fromisoformat(as_of))
-    assert found.dims == ("week", "area", "delay", "sex")
+    assert found.dims == ("week", "area", "sex", "delay")
     cut = dengue[dengue["report_week"] + WEEK <= pd.Timestamp(as_of) + pd.Timedelta(days=1)]
     delay = ((cut["report_week"] - cut["onset_week"]) // WEEK).clip(upper=10)
     expected = cut.groupby([cut["onset_week"], delay, "gender"])["n"].sum().unstack(["gender"], fill_value=0)
     weeks = pd.date_range(cut["onset_week"].min(), cut["onset_week"].max(), freq="7D")
     cells = pd.MultiIndex.from_product([weeks, range(11)])
     assert (found.coords["week"] == weeks.to_numpy("datetime64[D]")).all()
-    np.testing.assert_array_equal(found.values.reshape(-1, 2), expected.reindex(cells, fill_value=0)[["Female", "Male"]].to_numpy())
-    open_weeks = (~found.mask[:, 0, :, 0]).sum(1)[::-1]
+    np.testing.assert_array_equal(
+        found.values.swapaxes(2, 3).reshape(-1, 2), expected.reindex(cells, fill_value=0)[["Female", "Male"]].to_numpy()
+    )
+    open_weeks = (~found.mask[:, 0, 0]).sum(1)[::-1]
     last = (pd.Timestamp(as_of) + pd.Timedelta(days=1) - weeks[-1]) // WEEK - 1
     assert open_weeks[:10].tolist() == [max(10 - last - i, 0) for i in range(10)]
     assert not open_weeks[10:].any()

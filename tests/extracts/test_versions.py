@@ -271,11 +271,11 @@ def test_longer_delays_are_in_the_last_cell_and_corrections_may_be_negative(tmp_
         read(tmp_path, table([("A", "2022-01-03", 1.5)], known_on="2022-01-04"), **with_report(**TRIANGLE, max_delay=2))
 
 
-def test_further_dims_follow_the_delay(tmp_path: Path) -> None:
+def test_further_dims_come_before_the_delay(tmp_path: Path) -> None:
     rows = table([ROW, ROW], known_on=["2022-01-03", "2022-01-04"], sex=["f", "m"])
     found = read(tmp_path, rows, **with_report(**TRIANGLE, max_delay=1, dims={"sex": "sex"}))
-    assert found.dims == ("day", "area", "delay", "sex")
-    assert found.values[0, 0].tolist() == [[5, 0], [0, 5]]
+    assert found.dims == ("day", "area", "sex", "delay")
+    assert found.values[0, 0].tolist() == [[5, 0], [0, 5]]  # f at once, m a day later
 
 
 REPORTS = ["2022-01-05", "2022-01-05", "2022-01-08", "2022-01-20", "2022-01-06"]
