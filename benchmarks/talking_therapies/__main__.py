@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 from pathlib import Path
 
 import numpy as np
 from arviz_stats import rhat
-from published import RULES, read_published
+from published import RULES, SHARED, read_published
 from rates import fit
-from sums import posterior_sums, score
+from sums import listing, posterior_sums, score
 
 from bayestwin.barriers import Access
 from bayestwin.infer.device import prepare_device
 from bayestwin.infer.settings import Sampling
 from bayestwin.progress import shown
 
-SHARED = Path(os.environ.get("BAYESTWIN_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-CHAINS, WARMUP = 2, 200
+CHAINS, WARMUP = 2, 150
 
 
 def main() -> None:
@@ -60,7 +58,7 @@ def main() -> None:
 
         write_figure(data, sums, arguments.figure)
     if arguments.json:
-        print(json.dumps({**state, "table": table.to_dict("records")}, indent=2))
+        print(json.dumps({**state, "table": table.to_dict("records"), "sums": listing(data, sums).to_dict("records")}, indent=2))
     else:
         print(state, table.round(3).to_string(index=False), sep="\n")
 

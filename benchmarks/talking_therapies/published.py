@@ -6,14 +6,16 @@ collected by github.com/bennettoxford/nhstt.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from bayestwin.barriers import Access, Margin, Round, Suppress
+from bayestwin.barriers import Access, Round, Suppress
 
+SHARED = Path(os.environ.get("BAYESTWIN_SHARED_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 FILE = Path("nhs_talking_therapies", "tt_counts_suppressed.csv.gz")
 SET = ["reporting_period", "measure_name"]
 LABELS = ["variable_type", "variable_a", "variable_b"]
@@ -31,11 +33,6 @@ class Family(NamedTuple):
 
     total: str
     parts: tuple[str, ...]
-
-    @property
-    def access(self) -> Access:
-        """How its counts are published: parts and their sum, both through the same rules."""
-        return Access(channels=(Margin(dim="category", total=self.total),), releases=RULES)
 
 
 class Published(NamedTuple):
@@ -106,7 +103,7 @@ def distinct(table: pd.DataFrame) -> pd.DataFrame:
 def read_published(source: Path) -> Published:
     """Providers' published numbers and England's counts."""
     table = distinct(read_table(source))
-    families = _families(list(table["column"].unique()))
+    families = families_of(list(table["column"].unique()))
     columns = [TOTAL, *(part for family in families for part in family.parts)]
     wide = {
         kind: table[table["org_type"] == kind].pivot(index=[*SET, "org_code"], columns="column", values=["count", "hidden"])
@@ -119,7 +116,7 @@ def read_published(source: Path) -> Published:
     return Published(sets, which, columns, values, hidden, england.to_numpy(), families)
 
 
-def _families(columns: list[str]) -> tuple[Family, ...]:
+def families_of(columns: list[str]) -> tuple[Family, ...]:
     """Age bands, genders and ethnic groups add up to the total, subgroups to their group."""
 
     def below(start: str, depth: int) -> tuple[str, ...]:

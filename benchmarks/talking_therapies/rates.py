@@ -2,7 +2,10 @@
 
 A leaf category ℓ of a provider with published total N in set d is NB2 with mean N exp(a_dℓ) and concentration exp(b_dℓ); the
 concentrations of a category in all sets are pooled. The largest leaf of each breakdown is what the others leave of the total:
-its law is all but flat (one concentration, the whole total as mean), so that the total binds and says nothing else.
+its law is all but flat (concentration one, the whole total as mean), so that the total binds and says nothing else.
+
+Rates are learnt from each leaf by itself. What a total adds about them is next to nothing (a few people beside thousands); what
+it adds about single cells is much, and is used in full when those are drawn.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from published import RULES, TOTAL, Family, Published
+from published import RULES, TOTAL, Published
 
 from bayestwin.barriers import Access, Grid
 from bayestwin.components.hierarchy import pooled
@@ -59,27 +62,16 @@ def law(data: Published, log_rate: jnp.ndarray, log_concentration: jnp.ndarray, 
     return Counts(size(data)[:, None] * spread(log_rate), spread(log_concentration))
 
 
-def fitted_families(data: Published) -> tuple[Family, ...]:
-    """Families of leaves; ethnic groups, which are sums themselves, are bound when cells are drawn."""
-    return tuple(family for family in data.families if set(family.parts) <= set(data.leaves))
-
-
 def model(data: Published) -> None:
-    """Priors, rates, and each family of leaves with its total as published."""
+    """Priors, rates, and leaves as they are published."""
     free, sets = free_leaves(data), len(data.sets)
     log_rate = numpyro.sample("log_rate", dist.Normal(jnp.full((sets, len(free)), -4.0), 3.0))
     spread = numpyro.sample("concentration_spread", dist.HalfNormal(0.5))
     level = numpyro.sample("concentration_level", dist.Normal(jnp.full(len(free), 0.5), 1.5))
     log_concentration = numpyro.sample("log_concentration", dist.Normal(jnp.broadcast_to(level, log_rate.shape), spread))
-    rows = np.arange(len(data.which))
-    for family in fitted_families(data):
-        grid = Grid({"row": rows, "category": np.array(family.parts)})
-        counts = law(data, log_rate, log_concentration, family.parts)
-        numpyro.sample(family.parts[0], family.access.likelihood(counts, grid), obs=data.cells((*family.parts, family.total)))
-    alone = tuple(leaf for leaf in free if not any(leaf in family.parts for family in fitted_families(data)))
-    grid = Grid({"row": rows, "category": np.array(alone)})
-    counts = law(data, log_rate, log_concentration, alone)
-    numpyro.sample("alone", Access(releases=RULES).likelihood(counts, grid), obs=data.cells(alone))
+    grid = Grid({"row": np.arange(len(data.which)), "category": np.array(free)})
+    counts = law(data, log_rate, log_concentration, free)
+    numpyro.sample("counts", Access(releases=RULES).likelihood(counts, grid), obs=data.cells(free))
 
 
 def pilot(data: Published) -> Pilot:

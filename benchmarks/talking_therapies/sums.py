@@ -123,3 +123,15 @@ def score(data: Published, draws: np.ndarray) -> pd.DataFrame:
                 }
             rows.append(row | {"width_0.95": (sums.high - sums.low)[-1][chosen].mean()})
     return pd.DataFrame(rows)
+
+
+def listing(data: Published, draws: np.ndarray) -> pd.DataFrame:
+    """A row for each sum: England's count, the posterior mean and sd, and how many providers hide theirs."""
+    hidden = data.sums(data.hidden.astype(float))
+    rows = [
+        {"year": year, "measure": measure, "column": column, "hidden": int(hidden[i, j]), "england": float(data.truth[i, j])}
+        | {"mean": float(draws[:, i, j].mean()), "sd": float(draws[:, i, j].std())}
+        for i, (year, measure) in enumerate(data.sets)
+        for j, column in enumerate(data.columns)
+    ]
+    return pd.DataFrame(rows)
