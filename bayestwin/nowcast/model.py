@@ -115,7 +115,7 @@ def own_model(shape: Shape) -> Model:
         "baseline_level": Block(1, 2.0),
         "baseline": Block(len(shape.knots) - 1, 0.7),
         "drift_early": Block(len(shape.early) * shape.knots_past, 0.25, 40.0),
-        "drift_late": Block(len(shape.late) * shape.knots_past, 0.3, 20.0),
+        "drift_late": Block(len(shape.late) * shape.knots_past, 0.35, 20.0),
         "report": Block(shape.times, 0.1, 4.0),
     }
     return _model(shape, hazards | ({"weekday": Block(KINDS * CLASSES, 0.5)} if shape.weekdays else {}))
