@@ -30,7 +30,7 @@ def main() -> None:
     """Fit, draw all cells, compare with England."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=Path, default=SHARED, help="folder above nhs_talking_therapies")
-    parser.add_argument("--draws", type=int, default=400, help="posterior draws, over all chains")
+    parser.add_argument("--draws", type=int, default=800, help="posterior draws, over all chains")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--figure", type=Path, help="where to write the figure")
     parser.add_argument("--json", action="store_true")
@@ -50,7 +50,8 @@ def main() -> None:
         "hidden": int(data.hidden.sum()),
         "objections": wrong,
         "divergences": int(draws.stats["diverging"].sum()),
-        "rhat": worst,
+        "rhat_rates": worst,
+        "rhat_sums": float(np.max(rhat(sums.reshape(CHAINS, -1, *sums.shape[1:])))),
         "cpu_seconds": resource.getrusage(resource.RUSAGE_SELF).ru_utime,
     }
     if arguments.figure:

@@ -56,6 +56,9 @@ def _coverage(ax: Axes, data: Published, draws: np.ndarray) -> None:
     for name, sums in naive_sums(data).items():
         spread = (sums.high[-1] - sums.low[-1]) / (2 * norm.ppf(0.975))
         place[name] = norm.cdf((truth - sums.mean) / spread)
+    due = 2 * np.abs((draws.argsort(0).argsort(0) + 0.5) / len(draws) - 0.5)  # each draw in England's place
+    rates = np.stack([(due <= rate).mean((1, 2)) for rate in RATES])
+    ax.fill_between(RATES, *np.quantile(rates, [0.025, 0.975], axis=1), color=BLUE, alpha=0.15, linewidth=0)
     ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
     for name, u in place.items():
         ax.plot(RATES, [(2 * np.abs(u - 0.5) <= rate).mean() for rate in RATES], color=COLOURS[name], label=TITLES[name])
