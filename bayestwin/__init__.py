@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bayestwin.barriers import Access
     from bayestwin.calibration import calibrate
     from bayestwin.check import check_study
     from bayestwin.errors import BayestwinError
@@ -33,6 +34,7 @@ _HOME = {
     "read_hierarchy": "study",
     "read_observations": "study",
     "check_study": "check",
+    "Access": "barriers",
     "Prior": "twin.priors",
     "PriorTable": "twin.priors",
     "Twin": "twin.twin",
@@ -57,6 +59,7 @@ __all__ = [
     "read_hierarchy",
     "read_observations",
     "check_study",
+    "Access",
     "Prior",
     "PriorTable",
     "Twin",

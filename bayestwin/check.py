@@ -47,7 +47,7 @@ def ledger_text(found: Mapping[str, Any]) -> str:
         lines.append(
             f"{row['extract']} ({row['stream']}), by {row['resolution']}, {row['first_event']} to {row['last_event']}, {row['lag_days']} days old"
         )
-        shares = ", ".join(f"{100 * row[f'share_{kind}']:.1f} % {kind}" for kind in ("masked", "banded", "unknown"))
+        shares = ", ".join(f"{100 * row[f'share_{kind}']:.1f} % {kind}" for kind in ("masked", "hidden", "banded", "unknown"))
         lines.append(f"    {row['units_present']} of {row['units_total']} units; {shares}")
         lines += [f"    {b['kind']} [{b['label']}]: {b['sentence']}" for b in row["barriers"]]
     return "\n".join(lines)

@@ -55,6 +55,9 @@ def check_channels(channels: tuple[AbstractChannel, ...]) -> None:
         if isinstance(channel, Delay):
             earlier = [before.title for before in channels[:i] if isinstance(before, Delay)]
             need(not earlier, f"{flow}: {channel.title} adds the dim 'delay', what comes to it has one from {earlier}")
+        if isinstance(channel, Margin):
+            after = [later.title for later in channels[i + 1 :]]
+            need(not after, f"{flow} → {after}: parts and total go through {after} each by itself; state the margin as the last channel")
         if isinstance(channel, Aggregate | Margin):
             late = [before.title for before in channels[:i] if isinstance(before, Delay) and before.as_of and before.released == "triangle"]
             remedy = "state the sums first, or a delay whose `released` is so_far"
@@ -75,6 +78,11 @@ def check_releases(releases: tuple[AbstractRelease, ...], channels: tuple[Abstra
             alone = releases == (rule,) and bound
             remedy = "state a margin as the last channel, and no other release"
             need(alone, f"{rule.title}: complementary suppression protects parts beside their total; {remedy}")
+    noisy = [release.title for release in releases if bound and isinstance(release, Randomised)]
+    need(
+        not noisy,
+        f"margin → {noisy}: noised parts and their noised total would count twice what they share; leave the margin and the totals out",
+    )
     open_ended = [release.title for release in releases if isinstance(release, Coarsening) and release.widths.wide]
     need(not (bound and open_ended), f"margin → {open_ended}: parts without an upper end cannot be bound by their total")
 

@@ -54,6 +54,8 @@ NOISE = DPNoise(mechanism="discrete_laplace", epsilon=1.0)
         ((Suppress(below=3), Round(base=10)), r"suppress → round: 0 and 3 would both be published as 0"),
         ((Suppress(below=5, complementary=True),), r"state a margin as the last channel"),
         ((Margin(dim="unit"), TopCode(limit=9)), r"margin → \['topcode'\]"),
+        ((Margin(dim="unit"), NOISE), r"margin → \['dp_noise'\]: noised parts"),
+        ((Margin(dim="unit"), Coverage(fraction=0.5)), r"margin → \['coverage'\]: parts and total go through"),
         ((Round(base=5), Aggregate(period="week")), r"round → aggregate.*has released them as numbers"),
         ((Round(base=5), Round(base=3)), r"barriers of one name: \['round'\]; give each a `name`"),
     ],
