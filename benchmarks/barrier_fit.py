@@ -21,7 +21,7 @@ from numpyro.infer.util import ParamInfo, potential_energy
 
 from bayestwin.components.informed import Evidence, Pilot, informed
 
-WARMUP, DRAWS = 120, 400
+WARMUP, DRAWS = 150, 400
 NEWTON_STEPS, FIXED_SPREAD, SPREAD_SD = 10, 0.4, 0.3
 TARGET_ACCEPT, FIRST_STEP, DEPTH = 0.85, 0.5, 6
 Model = Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -125,7 +125,6 @@ def _fit(model: Model, laws: dict[str, Any], key: jax.Array, seen: Any, truth: A
     kernel = NUTS(
         potential_fn=lambda w: potential_energy(look.informed, (), {}, sites(w)),
         step_size=FIRST_STEP,
-        adapt_mass_matrix=False,
         target_accept_prob=TARGET_ACCEPT,
         max_tree_depth=DEPTH,
     )

@@ -33,8 +33,8 @@ class Design:
         nulls: whether the model has a level of null fields (for the category that hides some).
     """
 
-    days: int = 28
-    units: int = 8
+    days: int = 14
+    units: int = 6
     typical: float = 6.0
     law: Literal["poisson", "nb2", "normal"] = "poisson"
     dim: str = "unit"
