@@ -22,11 +22,13 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpyro.handlers import seed, substitute, trace
 from scipy.stats import gaussian_kde
 
 from bayestwin.barriers import Access, Degraded
 from bayestwin.components.informed import Pilot
+from bayestwin.components.informed import seen as known
 from bayestwin.infer.device import prepare_device
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
@@ -34,13 +36,14 @@ from bayestwin.report.figures import BLUE, GREY, INK
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from barrier_cases import CASES, Case, exactly
-from barrier_model import SCORE, SCORE_STEP, Design, latent, model, selection
+from barrier_model import SCORE, SCORE_SD, SCORE_STEP, Design, latent, model, selection
 
 FOLDER = Path(__file__).with_suffix("")
 SEED = 20240101
-SAMPLING = Sampling(chains=4, draws=250, warmup=250, seed=SEED, target_accept=0.95)
+SAMPLING = Sampling(chains=4, draws=250, warmup=200, seed=SEED)
 TRUTH = {"spread": 0.4, "trend": 0.2, "weekend": -0.6}
-MONTH, FORTNIGHT, SPARSE = Design(), Design(days=14, units=6), Design(days=14, units=6, typical=1.5)
+MONTH, FORTNIGHT, SPARSE = Design(28, 6), Design(14, 6), Design(28, 6, typical=1.5)
+SCORES, BANDS = Design(28, 6, law="normal"), Design(28, 6, dim="band", nulls=True)
 ORANGE = "#d55e00"
 WIDTH, ROW = 8.0, 2.1  # inches
 
@@ -122,9 +125,20 @@ def release(case: Case) -> Degraded:
     return case.access.degrade(SEED, clean_data(case.design), case.design.grid, given)
 
 
+def look(design: Design) -> Pilot:
+    """Where the units lie and how much their data say: a choice of coordinates for the sampler, nothing that it learns from."""
+    clean = clean_data(design)
+    if design.law == "normal":
+        return Pilot(
+            {"unit": known(np.log(design.typical) + (clean.mean(0) - SCORE) / SCORE_STEP, len(clean) * (SCORE_STEP / SCORE_SD) ** 2)}
+        )
+    total = np.maximum(clean.sum(0), 1)
+    return Pilot({"unit": known(np.log(total / len(clean)), total)})
+
+
 def fit(design: Design, access: Access, seen: Mapping[str, np.ndarray], what: str) -> dict[str, np.ndarray]:
     """Draws of all sites."""
-    draws = sample(lambda: model(design, access, seen), Pilot(), SAMPLING)
+    draws = sample(lambda: model(design, access, seen), look(design), SAMPLING)
     print(f"{what}: {int(draws.stats['diverging'].sum())} divergences", file=sys.stderr, flush=True)
     return draws.sites
 
@@ -151,16 +165,22 @@ def _clean(ax: Axes, x: np.ndarray, clean: np.ndarray) -> None:
     ax.plot(x, clean, "o", color=GREY, markersize=4, markeredgewidth=0, zorder=2)
 
 
+def _segments(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, **style: float) -> None:
+    """Upright lines, as one path."""
+    gaps = np.full(len(x), np.nan)
+    ax.plot(np.repeat(x, 3), np.column_stack([low, high, gaps]).ravel(), color=BLUE, solid_capstyle="butt", zorder=1, **style)
+
+
 def _ends(ax: Axes, x: np.ndarray, low: np.ndarray, high: np.ndarray, top: float) -> None:
-    """A tick for what is known, a bar between two ends, an arrow where one is open."""
+    """A tick for what is known, a bar between two ends (of counts, from zero on), an arrow where one is open."""
     known = low == high
     ax.plot(x[known], low[known], "_", color=BLUE, markersize=7, markeredgewidth=1.6, zorder=3)
     shut = ~known & np.isfinite(low) & np.isfinite(high)
-    ax.vlines(x[shut], low[shut] - 0.25, high[shut] + 0.25, color=BLUE, linewidth=4, alpha=0.45, zorder=1)
+    _segments(ax, x[shut], np.maximum(low[shut], 0.0) - 0.25, high[shut] + 0.25, linewidth=4, alpha=0.45)
     for open_end, start, up in ((np.isinf(high) & np.isfinite(low), low, 1), (np.isinf(low) & np.isfinite(high), high, -1)):
         ax.plot(x[open_end], start[open_end], "_", color=BLUE, markersize=7, markeredgewidth=1.6, zorder=3)
         tip = start[open_end] + up * 0.25 * top
-        ax.vlines(x[open_end], start[open_end], tip, color=BLUE, linewidth=1.2)
+        _segments(ax, x[open_end], start[open_end], tip, linewidth=1.2)
         ax.plot(x[open_end], tip, "^" if up > 0 else "v", color=BLUE, markersize=4, markeredgewidth=0)
 
 
@@ -193,8 +213,8 @@ def weeks(ax: Axes, clean: np.ndarray, released: Degraded, unit: int = 1) -> Non
     _clean(ax, np.arange(len(clean)), clean[:, unit])
     for week, total in enumerate(released.values[:, unit]):
         ax.hlines(total / 7, 7 * week - 0.4, 7 * week + 6.4, color=BLUE, linewidth=2)
-        ax.text(7 * week + 3, total / 7, f"{total:g}", color=BLUE, ha="center", va="bottom", fontsize=8)
-    ax.set(xlabel="day", ylabel="events, one unit")
+        ax.text(7 * week + 3, 1.02 * clean[:, unit].max(), f"sum {total:g}", color=BLUE, ha="center", va="bottom", fontsize=8)
+    ax.set(xlabel="day", ylabel="events, one unit", ylim=(0, 1.2 * clean[:, unit].max()))
 
 
 def reports(ax: Axes, clean: np.ndarray, released: Degraded) -> None:
@@ -240,7 +260,7 @@ PICTURES = {
         Row("margin", "margin: hidden parts beside their total", parts),
     ),
     "coarse": (
-        Row("round", "round: to the nearest 5", days),
+        Row("round", "round: to the nearest 5", days, design=MONTH),
         Row("random_round", "random_round: up or down to a multiple of 5", days, design=FORTNIGHT),
         Row("band", "band: 0–1, 2–3, 4–6, 7–11, 12 and more", days, design=FORTNIGHT),
     ),
@@ -250,28 +270,28 @@ PICTURES = {
         Row("clamp", "clamp: the same noise, then 0 for all below", days, design=SPARSE),
     ),
     "recent": (
-        Row("delay_known", "delay: late days are reported in part", reports, "trend", FORTNIGHT),
-        Row("revision", "revision: not the final version", days),
-        Row("embargo", "embargo: a week is not released", days),
+        Row("delay_known", "delay: late days are reported in part", reports, "trend", design=FORTNIGHT),
+        Row("revision", "revision: not the final version", days, design=MONTH),
+        Row("embargo", "embargo: three days are not released", days, design=MONTH),
     ),
     "time": (
-        Row("aggregate", "aggregate: only sums by week", weeks, "weekend"),
-        Row("date_shift_record", "date_shift: each record by −3 to 3 days", partial(days, first=3), "weekend"),
+        Row("aggregate", "aggregate: only sums by week", weeks, "weekend", design=MONTH),
+        Row("date_shift_record", "date_shift: each record by −3 to 3 days", partial(days, first=3), "weekend", design=MONTH),
     ),
     "share": (
-        Row("coverage_uncertain", "coverage: about half is captured", days),
+        Row("coverage_uncertain", "coverage: about half is captured", days, design=MONTH),
         Row("chart_sample", "chart_sample: 15 of 40 charts are read", days, design=FORTNIGHT),
-        Row("linkage", "linkage: some missed, false matches added", days),
+        Row("linkage", "linkage: some missed, false matches added", days, design=MONTH),
     ),
     "absent": (
-        Row("site_absence", "site_absence: one site was not granted", units),
-        Row("withheld", "withheld: one unit's counts", units),
-        Row("site_selection", "site_selection: one site gave no access", units),
+        Row("site_absence", "site_absence: one site was not granted", units, design=MONTH),
+        Row("withheld", "withheld: one unit's counts", units, design=MONTH),
+        Row("site_selection", "site_selection: one site gave no access", units, design=MONTH),
     ),
     "selection": (
-        Row("consent", "consent: 60 % consent", days),
-        Row("non_response", "non_response: 60 % answer", days, "score"),
-        Row("unknown", "unknown: a category hides some", categories),
+        Row("consent", "consent: 60 % consent", days, design=MONTH),
+        Row("non_response", "non_response: 60 % answer", days, "score", design=SCORES),
+        Row("unknown", "unknown: a category hides some", categories, design=BANDS),
     ),
 }
 
@@ -282,15 +302,16 @@ def densities(ax: Axes, row: Row, released: Degraded) -> None:
     fits = {GREY: fit_perfect(design), BLUE: fit_barrier(row, released), ORANGE: fit_naive(row, released)}
     draws = {colour: np.ravel(quantity.of(sites, design)) for colour, sites in fits.items()}
     for colour, values in draws.items():
-        x = np.linspace(*np.quantile(values, [0.001, 0.999]), 70)
+        x = np.linspace(*np.quantile(values, [0.001, 0.999]), 50)
         density = gaussian_kde(values)(x)
         ax.fill(np.concatenate([x[:1], x, x[-1:]]), np.concatenate([[0.0], density, [0.0]]), color=colour, alpha=0.15, linewidth=0)
         ax.plot(x, density, color=colour, linewidth=1.5)
     ax.axvline(float(quantity.of(truth(design), design)), color=INK, linewidth=1, linestyle=(0, (4, 2)))
     ax.set(xlabel=quantity.label, yticks=[])
+    ax.xaxis.set_major_locator(MaxNLocator(6))
     ax.set_ylim(bottom=0)
     ax.spines["left"].set_visible(False)
-    ax.set_title(f"naive: {row.case.treatment}", color=ORANGE, fontweight="normal")
+    ax.set_title(f"naive: {row.case.treatment}", color=ORANGE, fontweight="normal", fontsize=8.5)
 
 
 def draw(name: str) -> Figure:
@@ -302,6 +323,7 @@ def draw(name: str) -> Figure:
         released = release(row.case)
         row.data(left, clean_data(row.case.design), released)
         left.set_title(row.title)
+        left.yaxis.set_major_locator(MaxNLocator(5, integer=True))
         densities(right, row, released)
     marks = [
         Line2D([], [], color=GREY, marker="o", markersize=4, markeredgewidth=0, linewidth=1.6, label="clean data, perfect access"),
