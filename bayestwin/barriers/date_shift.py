@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 class DateShift(AbstractChannel):
     """Days are moved by a uniform number of days; the published span is longer at its ends by the largest shift.
 
+    Days moved as one have a joint law while this is the last channel and nothing randomises the numbers after it; otherwise,
+    and for records that are moved each by itself, cells are independent given their means.
+
     Attributes:
         days: the largest shift, K ≥ 0.
         direction: both ways (-K … K), or onwards only (1 … K).

@@ -31,6 +31,9 @@ WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", 
 class Delay(AbstractChannel):
     """Events are reported after 0, 1, …, `maximum` periods; the last delay stands for all longer ones too.
 
+    The delays of an NB2 count share what made it large while this is the last channel and its cells are published as they
+    are; otherwise they are independent given their means.
+
     Attributes:
         maximum: the longest delay, in periods of the time dim.
         pmf: probability of each delay where it is known, `maximum` + 1 numbers that sum to one; estimated if absent.

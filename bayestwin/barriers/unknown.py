@@ -27,7 +27,8 @@ class Unknown(AbstractChannel, Sensitivity):
     """Values released as a category that says nothing, by a partly unknown selection.
 
     As a channel it acts on counts by category, the last dim: a count of category j is hidden with log-odds ν + δ x_j, where
-    x_j are the categories' positions about their mean, and the category that hides comes last.
+    x_j are the categories' positions about their mean, and the category that hides comes last. What is shown and what is hidden
+    of one NB2 count are taken to be independent given their means, as those of a Poisson count are.
 
     Attributes:
         category: the released label that hides the value.
