@@ -77,21 +77,30 @@ def ours_by_date(triangle: Triangle, dates: np.ndarray, names: tuple[str, ...], 
     if processes == 1:
         prepare_device(1)
         return pd.concat([one([day]) for day in progress(dates, "bayestwin", len(dates))], ignore_index=True)
-    context = multiprocessing.get_context("spawn")
-    cores = context.Queue()
-    for index in range(processes):
-        cores.put(index)
-    with ProcessPoolExecutor(processes, context, begin, (cores,)) as pool:
-        answers = pool.map(one, [[day] for day in dates])
-        return pd.concat(list(progress(answers, "bayestwin", len(dates))), ignore_index=True)
+    pools = [one_process(core) for core in range(processes)]
+    answers = [pools[index % processes].submit(one, [day]) for index, day in enumerate(dates)]
+    found = [answer.result() for answer in progress(answers, "bayestwin", len(dates))]
+    for pool in pools:
+        pool.shutdown()
+    return pd.concat(found, ignore_index=True)
 
 
-def begin(cores: multiprocessing.Queue) -> None:
-    """A process keeps to one core, where that can be asked for: JAX's threads would otherwise get in each other's way."""
-    if hasattr(os, "sched_setaffinity"):
-        allowed = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {allowed[cores.get() % len(allowed)]})
-    prepare_device(1)
+def one_process(core: int) -> ProcessPoolExecutor:
+    """A process that keeps to one core, where that can be asked for: JAX's threads otherwise wait for each other.
+
+    The core is set before the process starts, for JAX counts the cores when it is loaded.
+    """
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+    if not hasattr(os, "sched_setaffinity"):
+        pool.submit(prepare_device, 1).result()
+        return pool
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(allowed)[core % len(allowed)]})
+    try:
+        pool.submit(prepare_device, 1).result()
+    finally:
+        os.sched_setaffinity(0, allowed)
+    return pool
 
 
 def chosen(triangle: Triangle, levels: str, path: str) -> tuple[str, ...]:
