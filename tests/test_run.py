@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from conftest import write_tiny_study
+from tiny_study import write_tiny_study
 from typer.testing import CliRunner
 
 import bayestwin as bt

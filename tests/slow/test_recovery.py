@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_tiny_study
+from tiny_study import write_tiny_study
 
 import bayestwin as bt
 from bayestwin.library import library_folder
