@@ -78,10 +78,10 @@ def check_releases(releases: tuple[AbstractRelease, ...], channels: tuple[Abstra
             alone = releases == (rule,) and bound
             remedy = "state a margin as the last channel, and no other release"
             need(alone, f"{rule.title}: complementary suppression protects parts beside their total; {remedy}")
-    noisy = [release.title for release in releases if bound and isinstance(release, Randomised)]
+    noised = [release.title for release in releases if bound and isinstance(release, Randomised)]
     need(
-        not noisy,
-        f"margin → {noisy}: noised parts and their noised total would count twice what they share; leave the margin and the totals out",
+        not noised,
+        f"margin → {noised}: noised parts and their noised total would count twice what they share; leave the margin and the totals out",
     )
     open_ended = [release.title for release in releases if isinstance(release, Coarsening) and release.widths.wide]
     need(not (bound and open_ended), f"margin → {open_ended}: parts without an upper end cannot be bound by their total")
