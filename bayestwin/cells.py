@@ -160,7 +160,7 @@ def exact_sum_faults(extracts: Iterable[StudyExtract], observations: Mapping[str
     faults = []
     for extract in extracts:
         for barrier in extract.barriers:
-            if isinstance(barrier, Aggregate) and barrier.exact in observations:
+            if isinstance(barrier, Aggregate) and {barrier.exact, extract.stream} <= observations.keys():
                 faults += _sums_apart(extract, barrier, observations[str(barrier.exact)], observations[extract.stream], hierarchy)
     return faults
 
