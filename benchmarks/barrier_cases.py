@@ -50,7 +50,7 @@ class Case:
         read: what the naive analyst takes the data to be, (cells..., 2), from what is released.
         treatment: the naive treatment in words.
         design: size and law of the clean data.
-        matters: whether the naive treatment must be found out.
+        matters: whether the naive treatment must be found out; False where docs/calibration-of-barriers.md says why it need not.
         exact: whether the likelihood is exact; where it matches moments, the ranks say how near it comes.
         batch: replicates that are fitted at once.
     """
@@ -147,11 +147,11 @@ CASES: dict[str, Case] = {
     "aggregate_nb2": Case(_channel(Aggregate(period="week")), evenly, "weekly sums spread evenly over days", design=NB2, exact=False),
     "band": Case(_channel(Band(unit="events", bands=BANDS)), mid_points, "mid-points of bands", design=FEW, batch=1),
     "chart_sample": Case(
-        _channel(ChartSample(charts=40, sampled=15)),
-        scaled_up(40 / 15),
+        _channel(ChartSample(charts=60, sampled=20)),
+        scaled_up(60 / 20),
         "sampled charts scaled up",
-        design=Design(7, 4, typical=5.0),
-        batch=4,
+        design=Design(7, 4, typical=3.0, spread=0.15),
+        batch=1,
     ),
     "clamp": Case(
         Access.through([DPNoise(mechanism="discrete_laplace", epsilon=1.0), Clamp()]),
@@ -208,13 +208,16 @@ CASES: dict[str, Case] = {
     "round": Case(_channel(Round(base=5)), as_counts, "rounded numbers taken for counts"),
     "site_absence": Case(_channel(SiteAbsence(dim="unit", absent=("unit0",))), as_counts, "the absent site read as zeros"),
     "site_selection": Case(
-        _channel(SiteSelection(dim="unit", absent=("unit0",), slope_sd=1.0)), without_hidden, "absent sites taken to be like the others"
+        _channel(SiteSelection(dim="unit", absent=("unit0",), slope_sd=1.0)),
+        without_hidden,
+        "absent sites taken to be like the others",
+        matters=False,
     ),
     "suppress": Case(_channel(Suppress(below=6)), without_hidden, "hidden cells dropped", design=NB2),
     "suppress_zero": Case(_channel(Suppress(below=6)), as_counts, "hidden cells set to zero"),
     "topcode": Case(_channel(TopCode(limit=6)), as_counts, "the limit taken for the count", design=FEW, batch=1),
     "unknown": Case(
-        _channel(Unknown(category="Unknown")),
+        _channel(Unknown(category="Unknown", slope_sd=0.15)),
         without_last,
         "the category that hides is dropped",
         design=Design(dim="band", nulls=True),

@@ -17,7 +17,7 @@ from bayestwin.barriers import Access, Grid, SiteSelection
 from bayestwin.laws.expected import Counts, Measure
 
 MONDAY = np.datetime64("2024-01-01")
-LEVEL_SD, SPREAD, TREND_SD, WEEKEND = 0.4, 0.4, 0.3, (-0.3, 0.3)
+LEVEL_SD, TREND_SD, WEEKEND = 0.4, 0.3, (-0.3, 0.3)
 SCORE, SCORE_STEP, SCORE_SD = 60.0, 10.0, 8.0
 
 
@@ -28,6 +28,7 @@ class Design:
     Attributes:
         days, units: shape of the cells, from a Monday on.
         typical: prior median of the expected count of a cell.
+        spread: prior scale of the units' sd about their level.
         law: of the counts; `normal` for scores.
         dim: name of the units' dim.
         nulls: whether the model has a level of null fields (for the category that hides some).
@@ -36,6 +37,7 @@ class Design:
     days: int = 14
     units: int = 6
     typical: float = 6.0
+    spread: float = 0.4
     law: Literal["poisson", "nb2", "normal"] = "poisson"
     dim: str = "unit"
     nulls: bool = False
@@ -74,7 +76,7 @@ def latent(design: Design, access: Access) -> Latent:
     day = np.arange(design.days)
     weekend = (day % 7 >= 5) - np.mean(day % 7 >= 5)
     level = numpyro.sample("level", dist.Normal(np.log(design.typical), LEVEL_SD))
-    spread = numpyro.sample("spread", dist.HalfNormal(SPREAD))
+    spread = numpyro.sample("spread", dist.HalfNormal(design.spread))
     trend = numpyro.sample("trend", dist.Normal(0.0, TREND_SD))
     week = numpyro.sample("weekend", dist.Normal(*WEEKEND))
     named = {"level": level, "spread": spread, "trend": trend, "weekend": week}
@@ -83,7 +85,7 @@ def latent(design: Design, access: Access) -> Latent:
         concentration = named["concentration"] = numpyro.sample("concentration", dist.LogNormal(np.log(6.0), 0.5))
     given = access.unknowns(design.grid)
     if design.nulls and "unknown" in given:
-        given["unknown"]["null_logit"] = numpyro.sample("null_logit", dist.Normal(-1.0, 0.5))
+        given["unknown"]["null_logit"] = numpyro.sample("null_logit", dist.Normal(-1.0, 0.3))
     unit = numpyro.sample("unit", dist.Normal(level, spread).expand([design.units]))
     log_rate = unit + (trend * np.linspace(-1.0, 1.0, design.days) + week * weekend)[:, None]
     scored = design.law == "normal"
