@@ -5,7 +5,9 @@ that moves with the other unknowns, so that the units can be sampled data-inform
 a change of variables: a poor look costs effective draws, which are counted, never correctness.
 """
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -74,11 +76,14 @@ class Program:
     def fit(self, seed_: int, seen: Mapping[str, np.ndarray], truth: Mapping[str, np.ndarray]) -> Fits:
         """Fit all replicates, the last batch filled up by repeats that are thrown away."""
         args = _arguments(seed_, seen, truth, self.sites)
-        replicates, parts = len(args[0]), []
-        for start in range(0, replicates, self.batch):
+        replicates = len(args[0])
+
+        def batch(start: int) -> tuple:
             index = np.minimum(np.arange(start, start + self.batch), replicates - 1)
-            part = jax.tree.map(lambda leaf, index=index: leaf[index], args)
-            parts.append(jax.tree.map(np.asarray, self.run(*part)))
+            return jax.tree.map(np.asarray, self.run(*jax.tree.map(lambda leaf: leaf[index], args)))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # a compiled program leaves the other cores idle
+            parts = list(pool.map(batch, range(0, replicates, self.batch)))
         return Fits(*jax.tree.map(lambda *leaves: np.concatenate(leaves)[:replicates], *parts))
 
 
