@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from bayestwin.infer.settings import Sampling
     from bayestwin.report.render import write_report
     from bayestwin.runs import Run, load_run
-    from bayestwin.simulate import Design, simulate_study
+    from bayestwin.simulate import simulate_study
     from bayestwin.sources import init_study
     from bayestwin.study import Study, read_hierarchy, read_observations, read_study, study_json_schema
     from bayestwin.twin.priors import Prior, PriorTable
-    from bayestwin.twin.twin import Twin, load_twin
+    from bayestwin.twin.twin import Design, Twin, load_twin
 
 _HOME = {
     "init_study": "sources",
@@ -39,7 +39,7 @@ _HOME = {
     "PriorTable": "twin.priors",
     "Twin": "twin.twin",
     "load_twin": "twin.twin",
-    "Design": "simulate",
+    "Design": "twin.twin",
     "simulate_study": "simulate",
     "Sampling": "infer.settings",
     "calibrate": "calibration",

@@ -1,4 +1,4 @@
-"""What a posterior answers: weeks ahead, weeks behind, and how far an unknown selection could move them."""
+"""What a posterior answers: weeks ahead, weeks behind, what a scenario changes, how far an unknown selection could move them."""
 
 from __future__ import annotations
 
@@ -19,42 +19,59 @@ def answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario, 
         seed: seed of the draws.
 
     Returns:
-        Tables by name (`runs.TABLES`), and the forecast's draws by quantity.
+        Tables by name (`runs.TABLES`; `changes` only under a scenario that has some), and the forecast's draws by quantity.
     """
     import xarray as xr
 
-    from bayestwin.analyse.forecast import answer
+    from bayestwin.analyse.changes import changes
+    from bayestwin.analyse.forecast import answer, averages
     from bayestwin.analyse.sensitivity import sensitivity
 
-    definition, data = prepared.twin.definition, prepared.data
-    unit = next(iter(prepared.study.hierarchy.columns))
-    span = definition.future(data, weeks, scenario, prepared.study.calendar)
-    ahead = answer(definition, data, posterior, span, unit, seed)
-    behind = answer(definition, data, posterior, definition.fitted(data, prepared.study.calendar), unit, seed, inner=10)
+    definition, data, place = prepared.twin.definition, prepared.data, prepared.study.calendar
+    span = definition.future(data, weeks, scenario, place)
+    ahead = answer(definition, data, posterior, span, seed)
     ranges = {name: barrier.slope_range for name, barrier in selections(prepared.study, prepared.twin).items()}
     tables = {
         "forecast": ahead.units,
         "forecast_groups": ahead.groups,
-        "fitted": _with_counts(prepared, behind, unit),
-        "sensitivity": sensitivity(definition, data, posterior, span, unit, seed, ranges),
+        "fitted": _fitted(prepared, posterior, seed),
+        "sensitivity": sensitivity(definition, data, posterior, span, seed, ranges),
     }
+    if scenario.change:
+        as_things_stand = averages(definition, data, posterior, definition.future(data, weeks, Scenario(), place), seed)
+        tables["changes"] = changes(ahead.averages, as_things_stand, definition.quantities)
     return tables, xr.DataTree(ahead.draws)
 
 
-def _with_counts(prepared: Prepared, behind: Any, unit: str) -> Any:
-    """Fitted weeks of units and groups, beside the published counts."""
+def _fitted(prepared: Prepared, posterior: Any, seed: int) -> Any:
+    """Observed weeks of units and groups as the model sees them, beside what was published."""
+    import pandas as pd
+
+    from bayestwin.analyse.forecast import answer
+
+    definition, data = prepared.twin.definition, prepared.data
+    span = definition.fitted(data, prepared.study.calendar)
+    behind = answer(definition, data, posterior, span, seed, inner=10)
+    fitted = pd.concat([behind.units.assign(level=definition.unit), behind.groups], ignore_index=True)
+    published = _published(prepared, span)
+    if published is None:
+        return fitted.assign(observed=float("nan"))
+    return fitted.merge(published, on=["level", "unit", "period_start", "quantity"], how="left")
+
+
+def _published(prepared: Prepared, span: Any) -> Any:
+    """Published values by level, NaN where any of a group's units was not seen; None if nothing is published."""
     import numpy as np
     import pandas as pd
 
+    from bayestwin.analyse.forecast import by_level, codes_by_level
+
     definition, data = prepared.twin.definition, prepared.data
-    counts, seen = definition.counted(data)
-    weeks = behind.draws["period"].to_numpy()
-    columns = {unit: (behind.draws[unit].to_numpy(), np.arange(counts.shape[1]))} | dict(definition.groups(data))
-    rows = []
-    for level, (codes, index) in columns.items():
-        for g, code in enumerate(codes):
-            whole = seen[:, index == g].all(1)
-            total = np.where(whole, counts[:, index == g].sum(1), np.nan)
-            rows.append(pd.DataFrame({"level": level, "unit": code, "period_start": weeks, "quantity": "appointments", "observed": total}))
-    fitted = pd.concat([behind.units.assign(level=unit), behind.groups], ignore_index=True)
-    return fitted.merge(pd.concat(rows), on=["level", "unit", "period_start", "quantity"], how="left")
+    over = {quantity.name: quantity.over for quantity in definition.quantities}
+    weeks, tables = span.weeks.astype("datetime64[ns]"), []
+    for name, (values, seen) in definition.counted(data).items():
+        total = by_level(definition, data, span, np.where(seen, values, np.nan), over[name])
+        for level, codes in codes_by_level(definition, data, span).items():
+            keys = {"unit": np.tile(codes, len(weeks)), "period_start": np.repeat(weeks, len(codes))}
+            tables.append(pd.DataFrame({"level": level, **keys, "quantity": name, "observed": total[level].ravel()}))
+    return pd.concat(tables, ignore_index=True) if tables else None

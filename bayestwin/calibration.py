@@ -18,7 +18,7 @@ from typing import Any
 from bayestwin.answers import answers
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
-from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tree
+from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
 from bayestwin.study import Study, read_study
 from bayestwin.twin.scenario import Scenario
 
@@ -106,8 +106,7 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
         tables, predictions = answers(prepared, tree["posterior"].to_dataset(), prepared.study.horizon_weeks, Scenario(), sampling.seed)
         tree["predictions"] = predictions
     with clock.stage("writing the posterior"):
-        for name, table in tables.items():
-            table.to_parquet(scratch / f"{name}.parquet", index=False)
+        write_tables(scratch, tables)
         manifest = _manifest(prepared, sampling, verdict.as_row())
         tree.attrs.update(study=prepared.study.name, model=prepared.twin.name, model_sha256=prepared.twin.sha256, verdict=verdict.status)
         write_tree(scratch / POSTERIOR, tree)

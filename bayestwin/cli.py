@@ -117,17 +117,17 @@ def simulate(
     folder: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Draw the data of this study anew.")] = None,
     model: Annotated[str, typer.Option("--model", help="Model to draw from where no study is given.")] = "gp_appointments",
     out: Annotated[Path, typer.Option("--out", help="The new study folder.")] = Path("simulated"),
-    areas: Annotated[int, typer.Option(min=2)] = 24,
-    boards: Annotated[int, typer.Option(min=1)] = 6,
-    weeks: Annotated[int, typer.Option(min=8)] = 26,
+    units: Annotated[int | None, typer.Option(min=2, help="Leaf units; the model's own number if absent.")] = None,
+    groups: Annotated[int | None, typer.Option(min=1, help="Units of the level above.")] = None,
+    weeks: Annotated[int | None, typer.Option(min=8, help="Observed weeks.")] = None,
     seed: Seed = 1,
     as_json: Json = False,
 ) -> None:
     """Draw a study from the model's prior through the access: extracts as published, and the truth."""
     with _errors():
-        from bayestwin.simulate import Design, simulate_study
+        from bayestwin.simulate import design_of, simulate_study
 
-        study = simulate_study(out, folder, model, Design(areas=areas, boards=boards, weeks=weeks), seed)
+        study = simulate_study(out, folder, model, design_of(model, units, groups, weeks) if folder is None else None, seed)
     _print(
         {"folder": str(out), "name": study.name, "as_of": str(study.as_of), "truth": study.truth},
         as_json,

@@ -9,7 +9,7 @@ from pathlib import Path
 from bayestwin.answers import answers
 from bayestwin.errors import Fault, RunError
 from bayestwin.prepared import Prepared, prepare
-from bayestwin.runs import MANIFEST, POSTERIOR, TABLES, TRUTH, Run, load_run, new_run, write_json, write_tree
+from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
 from bayestwin.study import read_study
 from bayestwin.twin.scenario import Scenario, read_scenario
 
@@ -35,8 +35,7 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
 
     prepare_device(run.manifest["sampling"]["chains"])
     prepared = _again(run)
-    unit = next(iter(prepared.study.hierarchy.columns))
-    chosen = read_scenario(scenario, prepared.data.coords[unit].tolist()) if scenario is not None else Scenario()
+    chosen = read_scenario(scenario, prepared.twin.definition.changes, prepared.labels) if scenario is not None else Scenario()
     tables, predictions = answers(prepared, run.posterior, weeks, chosen, run.manifest["sampling"]["seed"])
     tree = run.tree.copy()
     tree["predictions"] = predictions
@@ -44,8 +43,7 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
     folder = Path(out) if out is not None else run.folder
     with new_run(folder) as scratch:
         write_tree(scratch / POSTERIOR, tree)
-        for name in TABLES:
-            tables[name].to_parquet(scratch / f"{name}.parquet", index=False)
+        write_tables(scratch, tables)
         if (run.folder / TRUTH).is_file():
             shutil.copyfile(run.folder / TRUTH, scratch / TRUTH)
         write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked})

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from bayestwin.barriers import Unknown
-from bayestwin.study import Study, ledger, read_hierarchy, read_observations
+from bayestwin.study import Study, ledger, read_hierarchy, read_observations, withheld
 from bayestwin.twin.priors import Prior, PriorTable
 from bayestwin.twin.twin import Twin, load_twin
 
@@ -23,6 +23,7 @@ class Prepared:
         data: the model's data.
         ledger: the access ledger as plain rows.
         provenance: where each stream came from.
+        withheld: streams of the model that no extract feeds.
     """
 
     study: Study
@@ -31,11 +32,17 @@ class Prepared:
     data: Any
     ledger: list[dict[str, Any]]
     provenance: list[dict[str, Any]]
+    withheld: list[str]
 
     @property
     def model(self) -> Callable[[], None]:
         """The NumPyro model without arguments."""
         return partial(self.twin.definition.model, self.data, {name: row.build() for name, row in self.priors.items()})
+
+    @property
+    def labels(self) -> dict[str, list[str]]:
+        """Labels by level, and by any other dim with labels, that a scenario may name."""
+        return {dim: list(map(str, coord)) for dim, coord in self.data.coords.items() if coord.dtype.kind in "UO"}
 
 
 def prepare(study: Study) -> Prepared:
@@ -51,7 +58,7 @@ def prepare(study: Study) -> Prepared:
     stated = [Prior(p.name, p.distribution, p.parameters, p.unit, p.source, "") for p in study.priors]
     priors = twin.definition.priors.override([*_selection_priors(study, twin), *stated], "study.toml")
     hierarchy = read_hierarchy(study)
-    observations = read_observations(study, hierarchy, twin.definition.streams)
+    observations = read_observations(study, hierarchy, twin.definition.streams, twin.definition.optional)
     return Prepared(
         study=study,
         twin=twin,
@@ -59,6 +66,7 @@ def prepare(study: Study) -> Prepared:
         data=twin.definition.prepare(study, hierarchy, observations),
         ledger=[row.as_row() for row in ledger(study, observations)],
         provenance=[asdict(o.provenance) for o in observations.values()],
+        withheld=withheld(study, twin.definition.streams),
     )
 
 

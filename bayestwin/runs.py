@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
-TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity")
+TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Run:
 
     @cached_property
     def forecast_groups(self) -> pd.DataFrame:
-        """The forecast of totals over regions and the nation."""
+        """The forecast of groups of units, up to the whole."""
         return self._table("forecast_groups")
 
     @cached_property
@@ -79,6 +79,11 @@ class Run:
     def sensitivity(self) -> pd.DataFrame:
         """Forecast totals with each unknown selection at the ends of its range."""
         return self._table("sensitivity")
+
+    @cached_property
+    def changes(self) -> pd.DataFrame | None:
+        """What the scenario changes of the weekly averages, where there is one."""
+        return self._table("changes") if (self.folder / "changes.parquet").is_file() else None
 
     @cached_property
     def truth(self) -> xr.Dataset | None:
@@ -192,6 +197,18 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON for people and machines: indented, keys in order of insertion, no NaN."""
     with replaced(path) as scratch:
         scratch.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n", encoding="utf-8")
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Write a run's tables as Parquet.
+
+    Args:
+        folder: a scratch folder.
+        tables: by name, of `TABLES`.
+    """
+    for name in TABLES:
+        if name in tables:
+            tables[name].to_parquet(folder / f"{name}.parquet", index=False)
 
 
 def write_tree(path: Path, tree: xr.DataTree) -> None:

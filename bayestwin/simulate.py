@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,27 +12,39 @@ from typing import Any
 from bayestwin.errors import Fault, ModelError, StudyError
 from bayestwin.runs import TRUTH
 from bayestwin.study import Study, read_study
+from bayestwin.twin.priors import PriorTable
+from bayestwin.twin.twin import Definition, Design, Simulation, Twin, load_twin
 
 FUTURE_WEEKS = 8
 
 
-@dataclass(frozen=True)
-class Design:
-    """Size of a simulated study.
+def design_of(model: str, units: int | None = None, groups: int | None = None, weeks: int | None = None) -> Design:
+    """Size of a simulated study: what is asked for, the model's own otherwise.
 
-    Attributes:
-        areas: leaf units, ≥ 2.
-        boards: units above them, ≤ areas.
-        weeks: observed weeks, ≥ 8.
+    Args:
+        model: model to draw from.
+        units: leaf units.
+        groups: units of the level above.
+        weeks: observed weeks.
+
+    Raises:
+        ModelError: if the model cannot be simulated, or there would be groups without units.
+
+    Example:
+        >>> design_of("gp_appointments", units=12).units
+        12
     """
-
-    areas: int = 24
-    boards: int = 6
-    weeks: int = 26
+    asked = {"units": units, "groups": groups, "weeks": weeks}
+    design = replace(_simulated(load_twin(model)).design, **{name: size for name, size in asked.items() if size is not None})
+    if design.groups > design.units:
+        raise ModelError(
+            [Fault(model, "has more groups than units", "groups", value=str(design.groups), expected=f"at most {design.units}")]
+        )
+    return design
 
 
 def simulate_study(
-    out: str | Path, study: str | Path | None = None, model: str = "gp_appointments", design: Design = Design(), seed: int = 1
+    out: str | Path, study: str | Path | None = None, model: str = "gp_appointments", design: Design | None = None, seed: int = 1
 ) -> Study:
     """Draw a study folder: study.toml, extracts as they would be published, truth.nc.
 
@@ -41,9 +53,9 @@ def simulate_study(
 
     Args:
         out: new folder; it must not exist, or be empty.
-        study: a study whose places, calendar and list sizes are kept; places are invented if None.
+        study: a study whose places and calendar are kept; places are invented if None.
         model: model to draw from where no study is given.
-        design: size, where no study is given.
+        design: size, where no study is given; the model's own if None.
         seed: seed of everything.
 
     Returns:
@@ -73,20 +85,25 @@ def simulate_study(
     return read_study(out)
 
 
-def _skeleton(study: str | Path | None, model: str, design: Design, seed: int) -> tuple[Any, Any, Any, Any]:
+def _skeleton(study: str | Path | None, model: str, design: Design | None, seed: int) -> tuple[Definition, Any, PriorTable, Any]:
     from bayestwin.prepared import prepare
-    from bayestwin.twin.twin import load_twin
 
     if study is not None:
         prepared = prepare(read_study(study))
+        _simulated(prepared.twin)
         return prepared.twin.definition, prepared.data, prepared.priors, prepared.study.calendar
     twin = load_twin(model)
+    simulation = _simulated(twin)
+    return twin.definition, simulation.invent(design or simulation.design, seed), twin.definition.priors, simulation.place()
+
+
+def _simulated(twin: Twin) -> Simulation:
     if twin.definition.simulation is None:
-        raise ModelError([Fault(model, "cannot be simulated", expected="a model with a `simulation`")])
-    return twin.definition, twin.definition.simulation.invent(design, seed), twin.definition.priors, twin.definition.simulation.place()
+        raise ModelError([Fault(twin.name, "cannot be simulated", expected="a model with a `simulation`")])
+    return twin.definition.simulation
 
 
-def _draw(definition: Any, data: Any, priors: Any, place: Any, seed: int, folder: Path) -> Any:
+def _draw(definition: Definition, data: Any, priors: PriorTable, place: Any, seed: int, folder: Path) -> Any:
     """Draw parameters, data and the weeks ahead; publish; return the truth."""
     import numpy as np
 
@@ -97,11 +114,12 @@ def _draw(definition: Any, data: Any, priors: Any, place: Any, seed: int, folder
     rng = np.random.default_rng(seed)
     model = partial(definition.model, data, {name: row.build() for name, row in priors.items()})
     drawn = prior_draws(model, rng, 1)
+    assert definition.simulation is not None
     data = definition.simulation.publish(folder, data, drawn, definition.model, priors, rng)
     truth = dataset({name: value[0] for name, value in drawn.items()}, definition.dims, data.coords, sampled=False)
     span = definition.future(data, FUTURE_WEEKS, Scenario(), place)
     arrays = {name: value[0] for name, value in definition.per_draw(data, drawn, span).items()}
     ahead = definition.draw(data, span, arrays, rng, 1)
-    unit = definition.observed["appointments"][-1]
-    future = {f"future_{name}": (("future_week", unit), value[0]) for name, value in ahead.items()}
-    return truth.assign(future).assign_coords(future_week=span.weeks.astype("datetime64[ns]"))
+    dims = ("future_week", definition.unit)
+    future = {f"future_{quantity.name}": (dims, ahead[quantity.name][0]) for quantity in definition.quantities}
+    return truth.assign(future).assign_coords({"future_week": span.weeks.astype("datetime64[ns]"), definition.unit: span.units})

@@ -11,7 +11,7 @@ import hashlib
 import json
 import tomllib
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
@@ -246,18 +246,21 @@ def read_hierarchy(study: Study) -> Hierarchy:
     return read_hierarchy_file(study.folder, study.hierarchy)
 
 
-def read_observations(study: Study, hierarchy: Hierarchy, streams: Iterable[str]) -> dict[str, Observations]:
+def read_observations(
+    study: Study, hierarchy: Hierarchy, streams: Iterable[str], optional: Collection[str] = frozenset()
+) -> dict[str, Observations]:
     """Everything that was known at the study's as-of date, by stream.
 
     Args:
         study: the study.
         hierarchy: its units.
         streams: the streams that the model asks for.
+        optional: those of them that may be absent.
 
     Raises:
         ExtractError: with the faults of all extracts together, unknown and absent streams among them.
     """
-    faults = list(_stream_faults(study, list(streams)))
+    faults = list(_stream_faults(study, list(streams), optional))
     observations = {}
     for extract in study.extracts:
         try:
@@ -274,7 +277,7 @@ def read_observations(study: Study, hierarchy: Hierarchy, streams: Iterable[str]
     return observations
 
 
-def _stream_faults(study: Study, streams: list[str]) -> Iterable[Fault]:
+def _stream_faults(study: Study, streams: list[str], optional: Collection[str]) -> Iterable[Fault]:
     fed = [extract.stream for extract in study.extracts]
     for stream in fed:
         if stream not in streams:
@@ -282,14 +285,20 @@ def _stream_faults(study: Study, streams: list[str]) -> Iterable[Fault]:
             remedy = f"did you mean {near[0]!r}?" if near else None
             yield Fault(STUDY_FILE, "unknown stream", "extract.stream", value=stream, expected=f"one of {streams}", remedy=remedy)
     for stream in streams:
-        if stream not in fed:
+        if stream not in fed and stream not in optional:
             yield Fault(
                 STUDY_FILE,
                 "no extract feeds the stream",
                 "extract.stream",
                 value=stream,
-                expected="an extract for every stream of the model",
+                expected=f"an extract for every stream of the model{f', {sorted(optional)} aside' if optional else ''}",
             )
+
+
+def withheld(study: Study, streams: Iterable[str]) -> list[str]:
+    """Streams of the model that no extract of the study feeds."""
+    fed = {extract.stream for extract in study.extracts}
+    return [stream for stream in streams if stream not in fed]
 
 
 def ledger(study: Study, observations: Mapping[str, Observations]) -> list[LedgerRow]:

@@ -8,7 +8,7 @@ aleatoric part, which is taken out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,25 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayestwin.twin.twin import Definition
+from bayestwin.twin.twin import Definition, Quantity
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 OUTER, INNER = 400, 50
+
+Drawn = Mapping[str, Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Averages a week over a span, draw by draw.
+
+    Attributes:
+        codes: units or groups by level.
+        values: (outer, inner, code) by level and quantity.
+    """
+
+    codes: Mapping[str, np.ndarray]
+    values: Mapping[tuple[str, str], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -28,16 +43,18 @@ class Forecast:
 
     Attributes:
         units: tidy table by unit, week and quantity.
-        groups: the same for totals over groups of units, with a `level` column.
+        groups: the same for groups of units, with a `level` column.
         draws: one draw of each quantity for each posterior draw used, dims (chain, draw, period, unit).
+        averages: the draws of units and groups, averaged over the weeks.
     """
 
     units: pd.DataFrame
     groups: pd.DataFrame
     draws: xr.Dataset
+    averages: Averages
 
 
-def answer(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, unit: str, seed: int, inner: int = INNER) -> Forecast:
+def answer(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, seed: int, inner: int = INNER) -> Forecast:
     """Draw every quantity over a span and summarise it.
 
     Args:
@@ -45,36 +62,76 @@ def answer(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, 
         data: its data.
         posterior: its posterior, dims chain and draw first.
         span: weeks to answer for, from `definition.future` or `definition.fitted`.
-        unit: name of the unit's dim.
-        seed: seed of the draws.
+        seed: seed of the draws; the same one meets the same chance, whatever the span.
         inner: inner draws for each posterior draw, ≥ 2.
 
     Returns:
         Tables with mean, sd, quantiles .025 to .975, var_aleatoric, var_epistemic; quantities per 1,000 included.
     """
+    codes = codes_by_level(definition, data, span)
+    samples: dict[tuple[str, str], list] = {}
+    for drawn in draw_by_draw(definition, data, posterior, span, seed, inner):
+        for level, values in drawn.items():
+            for name, value in values.items():
+                samples.setdefault((level, name), []).append(value.astype(np.float32) if level == definition.unit else value)
+    stacked = {key: np.stack(values) for key, values in samples.items()}
+    people = by_level(definition, data, span, np.asarray(span.people, float), "sum")
+    tables = [
+        _table(stacked[level, quantity.name], span.weeks, codes[level], quantity, people[level]).assign(level=level)
+        for level in codes
+        for quantity in definition.quantities
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    leaf = table["level"] == definition.unit
+    return Forecast(
+        units=table[leaf].drop(columns="level").reset_index(drop=True),
+        groups=table[~leaf].reset_index(drop=True),
+        draws=_draws({q.name: stacked[definition.unit, q.name][:, 0] for q in definition.quantities}, posterior, span, definition.unit),
+        averages=Averages(codes, {key: values.mean(2, dtype=float) for key, values in stacked.items()}),
+    )
+
+
+def averages(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, seed: int, inner: int = INNER) -> Averages:
+    """The averages of `answer` alone."""
+    samples: dict[tuple[str, str], list] = {}
+    for drawn in draw_by_draw(definition, data, posterior, span, seed, inner):
+        for level, values in drawn.items():
+            for name, value in values.items():
+                samples.setdefault((level, name), []).append(value.mean(1))
+    return Averages(codes_by_level(definition, data, span), {key: np.stack(values) for key, values in samples.items()})
+
+
+def draw_by_draw(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, seed: int, inner: int) -> Iterator[Drawn]:
+    """Inner draws of each quantity by level, (inner, week, code), for one posterior draw after the other.
+
+    Each posterior draw starts a generator of its own, so that two spans meet the same chance draw by draw.
+    """
     chains, kept = _kept(posterior)
     flat = {name: v.to_numpy()[:, kept].reshape(-1, *v.shape[2:]) for name, v in posterior.data_vars.items()}
     arrays = definition.per_draw(data, flat, span)
-    rng = np.random.default_rng(seed)
-    groups = definition.groups(data)
-    samples: dict[str, list] = {}
-    totals: dict[tuple[str, str], list] = {}
     for i in range(chains * len(kept)):
-        for name, drawn in definition.draw(data, span, {k: v[i] for k, v in arrays.items()}, rng, inner).items():
-            samples.setdefault(name, []).append(drawn.astype(np.float32))
-            for level, (codes, index) in groups.items():
-                totals.setdefault((level, name), []).append(_grouped(drawn, index, len(codes)))
-    unit_codes = posterior.coords[unit].to_numpy()
-    people = np.asarray(span.patients, float)
-    units = [_table(np.stack(values), span.weeks, unit_codes, name, people, definition.rated) for name, values in samples.items()]
-    tables = [
-        _table(np.stack(values), span.weeks, groups[level][0], name, _grouped(people, groups[level][1], len(groups[level][0])), definition.rated).assign(level=level)
-        for (level, name), values in totals.items()
-    ]  # fmt: skip
-    first = {name: np.stack([v[0] for v in values]) for name, values in samples.items()}
-    return Forecast(
-        pd.concat(units, ignore_index=True), pd.concat(tables, ignore_index=True), _draws(first, chains, kept, span.weeks, unit, unit_codes)
-    )
+        drawn = definition.draw(data, span, {name: values[i] for name, values in arrays.items()}, np.random.default_rng((seed, i)), inner)
+        levels = {q.name: by_level(definition, data, span, drawn[q.name], q.over) for q in definition.quantities}
+        yield {level: {name: values[level] for name, values in levels.items()} for level in codes_by_level(definition, data, span)}
+
+
+def codes_by_level(definition: Definition, data: Any, span: Any) -> dict[str, np.ndarray]:
+    """Codes of the units of a span, and of the groups above them."""
+    return {definition.unit: np.asarray(span.units)} | {level: codes for level, (codes, _) in definition.groups(data, span).items()}
+
+
+def by_level(definition: Definition, data: Any, span: Any, values: np.ndarray, over: str) -> dict[str, np.ndarray]:
+    """Values of units (..., unit) and of the groups above them, each the sum or the mean over its units."""
+    groups = definition.groups(data, span)
+    return {definition.unit: values} | {level: _grouped(values, index, len(codes), over) for level, (codes, index) in groups.items()}
+
+
+def _grouped(values: np.ndarray, index: np.ndarray, count: int, over: str) -> np.ndarray:
+    totals = np.zeros((*values.shape[:-1], count))
+    for group in range(count):
+        inside = values[..., index == group]
+        totals[..., group] = inside.mean(-1) if over == "mean" else inside.sum(-1)
+    return totals
 
 
 def _kept(posterior: xr.Dataset) -> tuple[int, np.ndarray]:
@@ -82,22 +139,15 @@ def _kept(posterior: xr.Dataset) -> tuple[int, np.ndarray]:
     return chains, np.linspace(0, draws - 1, min(draws, OUTER // chains)).astype(int)
 
 
-def _grouped(values: np.ndarray, index: np.ndarray, count: int) -> np.ndarray:
-    totals = np.zeros((*values.shape[:-1], count))
-    for group in range(count):
-        totals[..., group] = values[..., index == group].sum(-1)
-    return totals
-
-
-def _table(values: np.ndarray, weeks: np.ndarray, codes: np.ndarray, name: str, people: np.ndarray, rated: tuple[str, ...]) -> pd.DataFrame:
+def _table(values: np.ndarray, weeks: np.ndarray, codes: np.ndarray, quantity: Quantity, people: np.ndarray) -> pd.DataFrame:
     """Summaries of (outer, inner, week, unit) samples, and the same per 1,000 people."""
     summary = summarise(values)
     keys = {"unit": np.tile(codes, len(weeks)), "period_start": np.repeat(weeks.astype("datetime64[ns]"), len(codes))}
-    table = pd.DataFrame({**keys, "quantity": name, **{k: v.ravel() for k, v in summary.items()}})
-    if name not in rated:
+    table = pd.DataFrame({**keys, "quantity": quantity.name, **{k: v.ravel() for k, v in summary.items()}})
+    if not quantity.rated:
         return table
-    scale = 1000.0 / people.ravel()
-    rate = table.assign(quantity=f"{name}_per_1000")
+    scale = np.divide(1000.0, people.ravel(), out=np.full(people.size, np.nan), where=people.ravel() > 0)
+    rate = table.assign(quantity=f"{quantity.name}_per_1000")
     for column in summary:
         rate[column] = table[column] * (scale**2 if column.startswith("var_") else scale)
     return pd.concat([table, rate], ignore_index=True)
@@ -130,7 +180,8 @@ def summarise(values: np.ndarray) -> dict[str, np.ndarray]:
     return columns | {"var_aleatoric": aleatoric, "var_epistemic": epistemic}
 
 
-def _draws(first: Mapping[str, np.ndarray], chains: int, kept: np.ndarray, weeks: np.ndarray, unit: str, codes: np.ndarray) -> xr.Dataset:
+def _draws(first: Mapping[str, np.ndarray], posterior: xr.Dataset, span: Any, unit: str) -> xr.Dataset:
+    chains, kept = _kept(posterior)
     dims = ("chain", "draw", "period", unit)
-    coords = {"chain": np.arange(chains), "draw": kept, "period": weeks.astype("datetime64[ns]"), unit: codes}
+    coords = {"chain": np.arange(chains), "draw": kept, "period": span.weeks.astype("datetime64[ns]"), unit: span.units}
     return xr.Dataset({name: (dims, v.reshape(chains, -1, *v.shape[1:])) for name, v in first.items()}, coords=coords)

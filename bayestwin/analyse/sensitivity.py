@@ -8,14 +8,14 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
-from bayestwin.analyse.forecast import answer
+from bayestwin.analyse.forecast import averages
 from bayestwin.twin.twin import Definition
 
 OUTER, INNER = 200, 2  # only changes of means are wanted, and every answer meets the same chance
 
 
 def sensitivity(
-    definition: Definition, data: Any, posterior: xr.Dataset, span: Any, unit: str, seed: int, ranges: Mapping[str, tuple[float, float]]
+    definition: Definition, data: Any, posterior: xr.Dataset, span: Any, seed: int, ranges: Mapping[str, tuple[float, float]]
 ) -> pd.DataFrame:
     """Totals over a span with each selection parameter held at the ends of its range, the others as in the posterior.
 
@@ -28,13 +28,12 @@ def sensitivity(
         data: its data.
         posterior: its posterior, dims chain and draw first.
         span: weeks to answer for.
-        unit: name of the unit's dim.
         seed: seed of the draws, the same for every value.
         ranges: ends of the range by parameter.
 
     Returns:
-        parameter, value, quantity, total (posterior mean over all units and weeks), change (relative to the
-        posterior's own total); a row for each end and quantity.
+        parameter, value, quantity, total (posterior mean over all units and weeks; the weeks' average of a quantity whose
+        groups show means), change (relative to the posterior's own total); a row for each end and quantity.
 
     Source: Rosenbaum (2002), Observational Studies, ch. 4, for the range of an unobserved selection as the answer.
     """
@@ -43,9 +42,10 @@ def sensitivity(
         return pd.DataFrame(columns=columns)
 
     def totals(draws: xr.Dataset) -> pd.Series:
-        units = answer(definition, data, draws, span, unit, seed, inner=INNER).units
-        means = units[~units["quantity"].str.endswith("_per_1000")]
-        return means.groupby("quantity", sort=False)["mean"].sum()
+        average = averages(definition, data, draws, span, seed, inner=INNER).values
+        over = {q.name: 1 if q.mean else len(span.weeks) for q in definition.quantities}
+        found = {name: average[definition.whole, name].mean() * weeks for name, weeks in over.items()}
+        return pd.Series(found).rename_axis("quantity")
 
     posterior = posterior.isel(draw=slice(None, None, max(posterior.sizes["chain"] * posterior.sizes["draw"] // OUTER, 1)))
     own = totals(posterior)

@@ -1,124 +1,138 @@
-"""What-if changes to a forecast, read from a TOML file of `[[change]]` tables."""
+"""What-if changes to a forecast, read from a TOML file of `[[change]]` tables. A model says which kinds it knows."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
 from bayestwin.errors import Fault, ScenarioError
 
 
-class _Change(BaseModel):
+class Change(BaseModel):
+    """One change of the weeks ahead. A model's own kinds derive from it, each with a `kind` of its own.
+
+    Attributes:
+        kind: which change it is, as the file says it.
+        labels: for each field that names units, the level (or other dim) that they are of.
+
+    Example:
+        >>> from typing import ClassVar, Literal
+        >>> class Closure(Change):
+        ...     '''Places that are closed.'''
+        ...
+        ...     labels: ClassVar = {"areas": "area"}
+        ...     kind: Literal["closure"] = "closure"
+        ...     areas: tuple[str, ...]
+        >>> Closure(areas=("A1",)).kind
+        'closure'
+    """
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class _Factor(_Change):
-    factor: Annotated[float, Field(gt=0, le=100)]
-    areas: tuple[str, ...] = ()
-    start: date | None = None
-    end: date | None = None
-
-
-class ListGrowth(_Factor):
-    """Registered patients multiplied by a factor."""
-
-    kind: Literal["list_growth"]
-
-
-class Demand(_Factor):
-    """Appointments per patient multiplied by a factor."""
-
-    kind: Literal["demand"]
-
-
-class Duration(_Factor):
-    """Minutes per appointment multiplied by a factor."""
-
-    kind: Literal["duration"]
-
-
-class WorkingDay(_Change):
-    """A public holiday that is worked."""
-
-    kind: Literal["working_day"]
-    date: date
+    labels: ClassVar[Mapping[str, str]] = {}
+    kind: str
 
 
 class Scenario(BaseModel):
     """Named changes, applied together; no changes is the forecast as things stand.
 
     Example:
-        >>> Scenario(change=[{"kind": "list_growth", "factor": 1.02}]).change[0].factor
-        1.02
+        >>> Scenario().change
+        ()
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = "as things stand"
-    change: tuple[Annotated[ListGrowth | Demand | Duration | WorkingDay, Field(discriminator="kind")], ...] = ()
-
-    def factor(self, kind: str, weeks: np.ndarray, areas: Sequence[str]) -> np.ndarray:
-        """Product of the factors of one kind, shape (week, area).
-
-        Args:
-            kind: "list_growth", "demand" or "duration".
-            weeks: Monday of each week; a change holds in the weeks whose Monday lies in its span.
-            areas: area codes.
-        """
-        product = np.ones((len(weeks), len(areas)))
-        for change in self.change:
-            if change.kind == kind and isinstance(change, _Factor):
-                product[np.ix_(_within(weeks, change), _chosen(areas, change))] *= change.factor
-        return product
-
-    @property
-    def opened(self) -> np.ndarray:
-        """Public holidays that are worked, datetime64[D]."""
-        return np.array([change.date for change in self.change if change.kind == "working_day"], dtype="datetime64[D]")
+    change: tuple[SerializeAsAny[Change], ...] = ()
 
 
-def _within(weeks: np.ndarray, change: _Factor) -> np.ndarray:
-    after = weeks >= np.datetime64(change.start) if change.start else np.ones(len(weeks), bool)
-    before = weeks <= np.datetime64(change.end) if change.end else np.ones(len(weeks), bool)
-    return after & before
-
-
-def _chosen(areas: Sequence[str], change: _Factor) -> np.ndarray:
-    return np.isin(areas, change.areas) if change.areas else np.ones(len(areas), bool)
-
-
-def read_scenario(path: str | Path, areas: Sequence[str]) -> Scenario:
+def read_scenario(path: str | Path, kinds: tuple[type[Change], ...], labels: Mapping[str, Sequence[str]]) -> Scenario:
     """Read a scenario file.
 
     Args:
         path: TOML file.
-        areas: area codes that changes may name.
+        kinds: the changes that the model knows.
+        labels: labels by level, which changes may name.
 
     Raises:
-        ScenarioError: if the file is missing, is not TOML, has a key or value that is not of the schema, or names
-            an unknown area.
+        ScenarioError: with every fault: the file is missing or is not TOML, a key or value is not of the schema, a kind is not
+            the model's, a label is not the study's.
     """
     path = Path(path)
     try:
-        scenario = Scenario.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ScenarioError([Fault(str(path), f"cannot be read: {error.strerror}", remedy="check the path")]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError([Fault(str(path), f"is not TOML: {error}", remedy="mend the syntax")]) from error
-    except ValidationError as error:
-        raise ScenarioError([_fault(path, dict(detail)) for detail in error.errors()]) from error
-    unknown = [a for change in scenario.change for a in getattr(change, "areas", ()) if a not in set(areas)]
-    if unknown:
-        raise ScenarioError([Fault(str(path), "unknown area", "areas", value=a, expected="an area of the study") for a in unknown])
-    return scenario
+    changes = _Changes(str(path), {_kind(change): change for change in kinds}, labels)
+    faults = [*_outer_faults(str(path), content), *changes.faults(content.get("change", []))]
+    if faults:
+        raise ScenarioError(faults)
+    return Scenario(change=tuple(map(changes.made, content.get("change", []))), **{k: v for k, v in content.items() if k == "name"})
 
 
-def _fault(path: Path, detail: Mapping[str, Any]) -> Fault:
-    where = ".".join(str(part) for part in detail["loc"])
-    return Fault(str(path), detail["msg"], where, value=str(detail.get("input"))[:80], remedy="see the scenario page of the docs")
+def _kind(change: type[Change]) -> str:
+    """The kind that a class of changes stands for: the one value of its Literal."""
+    return change.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]
+
+
+def _outer_faults(file: str, content: Mapping[str, Any]) -> Iterable[Fault]:
+    for key in content.keys() - {"name", "change"}:
+        yield _unknown(file, "unknown key", key, key, ("name", "change"))
+    if not isinstance(content.get("name", ""), str):
+        yield Fault(file, "is not a text", "name", value=str(content["name"]), expected="a name in quotes")
+
+
+class _Changes:
+    """The `[[change]]` tables of a file, read with a model's kinds and a study's labels."""
+
+    def __init__(self, file: str, kinds: Mapping[str, type[Change]], labels: Mapping[str, Sequence[str]]) -> None:
+        self._file, self._kinds, self._labels = file, kinds, labels
+
+    def made(self, table: Mapping[str, Any]) -> Change:
+        return self._kinds[table["kind"]].model_validate(table)
+
+    def faults(self, tables: Any) -> list[Fault]:
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            return [Fault(self._file, "is not a list of tables", "change", value=str(tables)[:80], expected="[[change]] tables")]
+        return [fault for i, table in enumerate(tables) for fault in self._of_table(f"change.{i}", table)]
+
+    def _of_table(self, where: str, table: Mapping[str, Any]) -> Iterable[Fault]:
+        kind = table.get("kind")
+        if not isinstance(kind, str) or kind not in self._kinds:
+            yield _unknown(self._file, "unknown kind of change", f"{where}.kind", kind, self._kinds)
+            return
+        try:
+            self.made(table)
+        except ValidationError as error:
+            yield from (self._of_value(where, kind, dict(detail)) for detail in error.errors())
+        for field, level in self._kinds[kind].labels.items():
+            named = table.get(field, [])
+            known = [str(label) for label in self._labels[level]]
+            for label in named if isinstance(named, list) else [named]:
+                if label not in known:
+                    yield _unknown(self._file, f"unknown {level}", f"{where}.{field}", label, known, "one that the study has")
+
+    def _of_value(self, where: str, kind: str, detail: Mapping[str, Any]) -> Fault:
+        column = ".".join([where, *map(str, detail["loc"])])
+        if detail["type"] == "extra_forbidden":
+            return _unknown(self._file, f"unknown key of {kind!r}", column, detail["loc"][-1], self._kinds[kind].model_fields)
+        missing = detail["type"] == "missing"
+        return Fault(
+            self._file, detail["msg"], column, value=None if missing else str(detail.get("input"))[:80], remedy="see the model's README"
+        )
+
+
+def _unknown(file: str, problem: str, column: str, value: Any, known: Iterable[str], expected: str | None = None) -> Fault:
+    """A name that is not known, with the nearest that is."""
+    names = list(known)
+    near = get_close_matches(str(value), names, n=1)
+    remedy = f"did you mean {near[0]!r}?" if near else None
+    return Fault(file, problem, column, value=str(value), expected=expected or f"one of {names}", remedy=remedy)

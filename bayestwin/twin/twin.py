@@ -9,11 +9,12 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from bayestwin.errors import Fault, ModelError
 from bayestwin.library import find_model
 from bayestwin.twin.priors import PriorTable
+from bayestwin.twin.scenario import Change
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,84 @@ class Equation:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """One thing that a model answers for.
+
+    Attributes:
+        name: the key that `draw` returns.
+        unit: its unit, such as "hours a week".
+        words: what a reader calls it.
+        headline: whether it is on the first screen, in the panels and the variance shares.
+        rated: whether it is also given per 1,000 of the span's `people`.
+        better: which change a what-if counts as a help; None if neither.
+        mean: whether a group shows the mean over its units (a score, a share) and not their sum.
+
+    Example:
+        >>> Quantity("task_load", "points of 100", "task load", better="lower", mean=True).over
+        'mean'
+    """
+
+    name: str
+    unit: str
+    words: str
+    headline: bool = False
+    rated: bool = False
+    better: Literal["lower", "higher"] | None = None
+    mean: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rated and self.mean:
+            raise ValueError(f"{self.name}: a mean over units has no rate per 1,000 people")
+
+    @property
+    def over(self) -> Literal["mean", "sum"]:
+        """How the values of units make that of a group."""
+        return "mean" if self.mean else "sum"
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """Parameters that the data can hold to one combination only.
+
+    Attributes:
+        name: what it is called.
+        seen: weight of each site in the combination that the data see.
+        unseen: weight of each site in a combination that they do not see.
+        words: the sentence that a report prints when it is found.
+        logs: whether the weights are of the logarithms of the sites; vectors count by their mean.
+
+    Example:
+        >>> Ridge("rate or minutes", {"rate": 1, "minutes": 1}, {"rate": 1, "minutes": -1}, "only rate × minutes is seen").logs
+        True
+    """
+
+    name: str
+    seen: Mapping[str, float]
+    unseen: Mapping[str, float]
+    words: str
+    logs: bool = True
+
+
+@dataclass(frozen=True)
+class Design:
+    """Size of a simulated study.
+
+    Attributes:
+        units: leaf units, ≥ 2.
+        groups: units of the next level, ≥ 1 and ≤ units.
+        weeks: observed weeks.
+
+    Example:
+        >>> Design(units=12, groups=3, weeks=20).groups
+        3
+    """
+
+    units: int
+    groups: int
+    weeks: int
+
+
+@dataclass(frozen=True)
 class Simulation:
     """How a model invents a study and publishes what it drew.
 
@@ -40,38 +119,52 @@ class Simulation:
         invent: (design, seed) -> data without counts.
         publish: (folder, data, one prior draw, model, priors, generator) -> data with counts; writes the extracts
             and study.toml into the folder.
+        design: the size of a study where none is asked for.
     """
 
     place: Callable[[], Any]
     invent: Callable[..., Any]
     publish: Callable[..., Any]
+    design: Design
 
 
 @dataclass(frozen=True)
 class Definition:
     """What a model folder's `__init__.py` must offer under the name `MODEL`.
 
+    A span, from `future` or `fitted`, offers `weeks` (Mondays), `units` (codes; a scenario may add units that the
+    posterior does not have) and `people` (week, unit), which rated quantities are given per 1,000 of.
+
     Attributes:
         priors: the prior table.
         streams: streams that it is fed by.
         equations: the model, line by line, for people.
         limits: what it must not be used for, sentences.
+        unit: the leaf level, also its dim.
+        whole: the level that holds everything.
+        names: which of the `constants` holds the readable names of the units.
+        quantities: what it answers for, the first to be ranked by first.
         dims: dims of each site of the posterior, chain and draw left out.
-        observed: dims of each observed site.
+        observed: dims of each observed site; the last is "end", low and high, where an observation is what is known of a cell.
         prepare: (study, hierarchy, observations) -> data, with `coords`.
         model: (data, priors) -> None, a NumPyro model.
         pilot: data -> Pilot.
-        arrays: data -> observed arrays by observed site.
-        constants: data -> {name: (dims, array)} worth keeping beside the posterior.
-        groups: data -> {level: (codes, index of each unit)} for totals.
+        arrays: data -> observed arrays by observed site; a withheld stream has none.
+        constants: data -> {name: (dims, array)} worth keeping beside the posterior; a mask `<site>_seen` says which cells were observed.
+        groups: (data, span) -> {level: (codes, index of each unit of the span)}, the whole among them.
         future: (data, weeks, scenario, place) -> span of the weeks ahead.
         fitted: (data, place) -> span of the observed weeks.
         per_draw: (data, posterior sites, span) -> arrays by draw.
-        draw: (data, span, one draw, generator, inner) -> {quantity: (inner, week, unit)}.
-        counted: (data) -> published counts (week, unit) and mask, for plots.
+        draw: (data, span, one draw, generator, inner) -> {quantity: (inner, week, unit)}. What it takes from the generator should not
+            hang on what a scenario changes, so that the same generator gives the same chance with and without.
+        counted: (data) -> {quantity: (published values (week, unit), mask)} of those quantities that are published.
+        shown: levels that get panels beside the whole.
+        categorical: observed sites whose last dim is a category: checked by category, the others by randomised PIT.
+        optional: streams that a study may leave out; `prepare` then gets no observations of them.
+        changes: what a scenario may change.
+        ridges: combinations of parameters that the data may not tell apart.
         selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream; it must
             have a normal prior about zero and no data may inform it.
-        rated: quantities that are also given per 1,000 of the span's `patients`.
         simulation: how to draw a study, or None.
     """
 
@@ -79,6 +172,10 @@ class Definition:
     streams: tuple[str, ...]
     equations: tuple[Equation, ...]
     limits: tuple[str, ...]
+    unit: str
+    whole: str
+    names: str
+    quantities: tuple[Quantity, ...]
     dims: Mapping[str, tuple[str, ...]]
     observed: Mapping[str, tuple[str, ...]]
     prepare: Callable[..., Any]
@@ -91,9 +188,13 @@ class Definition:
     fitted: Callable[..., Any]
     per_draw: Callable[..., Mapping[str, Any]]
     draw: Callable[..., Mapping[str, Any]]
-    counted: Callable[..., tuple[Any, Any]]
+    counted: Callable[..., Mapping[str, tuple[Any, Any]]]
+    shown: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    optional: frozenset[str] = frozenset()
+    changes: tuple[type[Change], ...] = ()
+    ridges: tuple[Ridge, ...] = ()
     selection: Mapping[str, str] = field(default_factory=dict)
-    rated: tuple[str, ...] = ()
     simulation: Simulation | None = None
 
 

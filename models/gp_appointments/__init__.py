@@ -1,8 +1,9 @@
 """Appointments, durations and staff in general practice, from what NHS England publishes."""
 
-from bayestwin.twin.twin import Definition, Simulation
+from bayestwin.twin.twin import Definition, Design, Simulation
 
-from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, arrays, constants, counted, groups
+from .changes import CHANGES
+from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, QUANTITIES, arrays, constants, counted, groups
 from .future import draw_span, future, observed, per_draw
 from .model import model
 from .pilot import pilot
@@ -15,6 +16,10 @@ MODEL = Definition(
     streams=STREAMS,
     equations=EQUATIONS,
     limits=LIMITS,
+    unit="area",
+    whole="national",
+    names="area_name",
+    quantities=QUANTITIES,
     dims=DIMS,
     observed=OBSERVED,
     prepare=prepare,
@@ -29,6 +34,8 @@ MODEL = Definition(
     draw=draw_span,
     counted=counted,
     selection={"durations": "null_slope", "staff_mix": "unknown_staff_slope"},
-    rated=("appointments", "clinician_hours", "gp_hours", "other_hours"),
-    simulation=Simulation(place=place, invent=invent, publish=publish),
+    shown=("region",),
+    categorical=("durations", "staff_mix"),
+    changes=CHANGES,
+    simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=6, weeks=26)),
 )

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from bayestwin.twin.twin import Equation
+from bayestwin.twin.twin import Equation, Quantity
 
 from .workload import Workload
+
+QUANTITIES = (
+    Quantity("clinician_hours", "hours a week", "clinician hours", headline=True, rated=True, better="lower"),
+    Quantity("appointments", "appointments a week", "appointments", headline=True, rated=True),
+    Quantity("gp_hours", "hours a week", "GP hours", headline=True, rated=True, better="lower"),
+    Quantity("other_hours", "hours a week", "other staff's hours", rated=True, better="lower"),
+)
 
 DIMS: dict[str, tuple[str, ...]] = {
     "weekday_effect": ("weekday",),
@@ -76,6 +85,7 @@ def constants(data: Workload) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     return {
         "patients": (("period", "area"), data.patients),
         "appointments_seen": (("period", "area"), data.appointments_seen),
+        "days_seen": (("week", "day_of_week"), data.days_open & (data.days.sum(-1, keepdims=True) > 0)),
         "durations_seen": (("week", "area"), data.durations_seen),
         "staff_mix_seen": (("month", "board"), data.staff_seen),
         "workforce": (("area",), data.workforce),
@@ -86,15 +96,15 @@ def constants(data: Workload) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     }
 
 
-def groups(data: Workload) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Levels for which totals are given: codes, and the group of each area."""
-    everywhere = np.zeros(len(data.area), int)
+def groups(data: Workload, span: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Levels for which totals are given: codes, and the group of each area of a span."""
+    everywhere = np.zeros(len(span.units), int)
     return {"region": (data.region, data.area_region), "national": (np.array(["all"]), everywhere)}
 
 
-def counted(data: Workload) -> tuple[np.ndarray, np.ndarray]:
+def counted(data: Workload) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Published appointments by week and area, and whether the whole week was seen."""
     counts, unseen = (np.zeros((len(data.calendar.weeks), len(data.area))) for _ in range(2))
     np.add.at(counts, data.calendar.period_week, np.where(data.appointments_seen, data.appointments, 0))
     np.add.at(unseen, data.calendar.period_week, ~data.appointments_seen)
-    return counts, unseen == 0
+    return {"appointments": (counts, unseen == 0)}

@@ -22,6 +22,7 @@ from bayestwin.components.trend import cosine_basis, extend
 from bayestwin.study import Calendar as StudyCalendar
 from bayestwin.twin.scenario import Scenario
 
+from .changes import Demand, Duration, ListGrowth, factor, opened
 from .describe import counted
 from .model import DayEffects, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
 from .workload import SPECIAL_DAYS, Calendar, Workload, calendar
@@ -36,14 +37,16 @@ class Span:
 
     Attributes:
         weeks: Monday of each week, datetime64[D].
-        patients: registered at included practices, (week, area).
+        units: area codes.
+        people: patients registered at included practices, (week, area).
         demand, duration: scenario factors, (week, area).
         calendar: the weeks' days.
         ahead: whether the weeks lie after the data.
     """
 
     weeks: np.ndarray
-    patients: np.ndarray
+    units: np.ndarray
+    people: np.ndarray
     demand: np.ndarray
     duration: np.ndarray
     calendar: Calendar
@@ -61,10 +64,9 @@ def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyC
     """
     first = monday(data.calendar.days[-1:])[0] + WEEK
     days = np.arange(first, first + horizon_weeks * WEEK)
-    span = calendar(days, "week", place, opened=scenario.opened)
-    patients = data.patients[-1] * scenario.factor("list_growth", span.weeks, data.area)
-    factors = (scenario.factor(kind, span.weeks, data.area) for kind in ("demand", "duration"))
-    return Span(span.weeks, patients, *factors, span, ahead=True)
+    span = calendar(days, "week", place, opened=opened(scenario))
+    growth, demand, duration = (factor(scenario, kind, span.weeks, data.area) for kind in (ListGrowth, Demand, Duration))
+    return Span(span.weeks, data.area, data.patients[-1] * growth, demand, duration, span, ahead=True)
 
 
 def observed(data: Workload, place: StudyCalendar) -> Span:
@@ -72,7 +74,7 @@ def observed(data: Workload, place: StudyCalendar) -> Span:
     span = calendar(data.calendar.days, "week", place)
     first = np.searchsorted(data.calendar.period_week, np.arange(len(span.weeks)))
     ones = np.ones((len(span.weeks), len(data.area)))
-    return Span(span.weeks, data.patients[first], ones, ones, span, ahead=False)
+    return Span(span.weeks, data.area, data.patients[first], ones, ones, span, ahead=False)
 
 
 def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
@@ -158,14 +160,14 @@ def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generat
         basis, _ = cosine_basis(len(span.weeks))
         trend = (basis.T @ draw["board_coefficient"])[None]
     rate = np.exp(draw["area_level"] + trend[..., data.area_board])
-    mean = span.patients * span.demand * rate
+    mean = span.people * span.demand * rate
     concentration = np.exp(draw["log_concentration"] - draw["holiday_dispersion"] * span.calendar.unsettled[:, None])
     return rng.poisson(rng.gamma(concentration, mean / concentration, (inner, *mean.shape[1:]))).astype(float)
 
 
 def _published(data: Workload, drawn: np.ndarray) -> np.ndarray:
     """Counts as published where they are, as drawn where they are not."""
-    counts, seen = counted(data)
+    counts, seen = counted(data)["appointments"]
     return np.where(seen, counts, drawn)
 
 

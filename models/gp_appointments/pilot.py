@@ -38,7 +38,7 @@ Part = tuple[dict[str, Look], dict[str, float]]
 
 def _weekly_log_rates(data: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Log appointments per patient by week, and whether the whole week was seen."""
-    counts, seen = counted(data)
+    counts, seen = counted(data)["appointments"]
     patients = np.zeros_like(counts)
     np.maximum.at(patients, data.calendar.period_week, data.patients)
     return np.log((counts + 0.5) / patients), seen

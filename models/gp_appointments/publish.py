@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +16,7 @@ from bayestwin.barriers import Band, Unknown
 from bayestwin.infer.predictive import predict
 from bayestwin.library import library_folder
 from bayestwin.study import Calendar as StudyCalendar
+from bayestwin.twin.twin import Design
 
 from .model import DayEffects, day_kind_effects, log_day_weights
 from .workload import CELLS, SPECIAL_DAYS, Calendar, Workload, calendar, fold_weeks, whole_weeks
@@ -45,15 +45,15 @@ def place() -> StudyCalendar:
     return StudyCalendar.model_validate(tomllib.loads(_template())["calendar"])
 
 
-def invent(design: Any, seed: int) -> Workload:
+def invent(design: Design, seed: int) -> Workload:
     """Places, list sizes and a calendar, without counts.
 
     Args:
-        design: areas, boards, weeks.
+        design: areas, boards and weeks.
         seed: seed of the places.
     """
     rng = np.random.default_rng(seed)
-    areas, boards, regions = design.areas, design.boards, max(design.boards // 3, 1)
+    areas, boards, regions = design.units, design.groups, max(design.groups // 3, 1)
     span = calendar(FIRST_DAY + np.arange(7 * design.weeks), "week", place())
     months = np.unique(span.days.astype("datetime64[M]"))
     workforce = rng.standard_normal(areas)

@@ -25,7 +25,7 @@ def test_bundled_study_passes_and_its_truth_is_covered(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", [11, 12, 13, 14, 15, 16])
 def test_parameters_of_fresh_studies_are_covered(tmp_path: Path, seed: int) -> None:
-    study = bt.simulate_study(tmp_path / "study", design=bt.Design(areas=12, boards=3, weeks=20), seed=seed)
+    study = bt.simulate_study(tmp_path / "study", design=bt.Design(units=12, groups=3, weeks=20), seed=seed)
     run = bt.calibrate(study, bt.Sampling(draws=500), tmp_path / "run")
     inside = tables.against_truth(run.posterior, run.truth)["inside"]
     # Elements share hyperparameters, so the share inside varies more than a binomial would.
