@@ -8,6 +8,7 @@ aleatoric part, which is taken out.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from bayestwin.twin.twin import Definition, Quantity
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 OUTER, INNER = 400, 50
 
-Drawn = Mapping[str, Mapping[str, np.ndarray]]
+Drawn = Mapping[tuple[str, str], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,11 @@ def answer(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, 
         Tables with mean, sd, quantiles .025 to .975, var_aleatoric, var_epistemic; quantities per 1,000 included.
     """
     codes = codes_by_level(definition, data, span)
-    samples: dict[tuple[str, str], list] = {}
+    samples, weekly = defaultdict(list), defaultdict(list)
     for drawn in draw_by_draw(definition, data, posterior, span, seed, inner):
-        for level, values in drawn.items():
-            for name, value in values.items():
-                samples.setdefault((level, name), []).append(value.astype(np.float32) if level == definition.unit else value)
+        for key, value in drawn.items():
+            samples[key].append(value.astype(np.float32) if key[0] == definition.unit else value)
+            weekly[key].append(value.mean(1))
     stacked = {key: np.stack(values) for key, values in samples.items()}
     people = by_level(definition, data, span, np.asarray(span.people, float), "sum")
     tables = [
@@ -87,22 +88,21 @@ def answer(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, 
         units=table[leaf].drop(columns="level").reset_index(drop=True),
         groups=table[~leaf].reset_index(drop=True),
         draws=_draws({q.name: stacked[definition.unit, q.name][:, 0] for q in definition.quantities}, posterior, span, definition.unit),
-        averages=Averages(codes, {key: values.mean(2, dtype=float) for key, values in stacked.items()}),
+        averages=Averages(codes, {key: np.stack(values) for key, values in weekly.items()}),
     )
 
 
 def averages(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, seed: int, inner: int = INNER) -> Averages:
     """The averages of `answer` alone."""
-    samples: dict[tuple[str, str], list] = {}
+    weekly = defaultdict(list)
     for drawn in draw_by_draw(definition, data, posterior, span, seed, inner):
-        for level, values in drawn.items():
-            for name, value in values.items():
-                samples.setdefault((level, name), []).append(value.mean(1))
-    return Averages(codes_by_level(definition, data, span), {key: np.stack(values) for key, values in samples.items()})
+        for key, value in drawn.items():
+            weekly[key].append(value.mean(1))
+    return Averages(codes_by_level(definition, data, span), {key: np.stack(values) for key, values in weekly.items()})
 
 
 def draw_by_draw(definition: Definition, data: Any, posterior: xr.Dataset, span: Any, seed: int, inner: int) -> Iterator[Drawn]:
-    """Inner draws of each quantity by level, (inner, week, code), for one posterior draw after the other.
+    """Inner draws (inner, week, code) by level and quantity, for one posterior draw after the other.
 
     Each posterior draw starts a generator of its own, so that two spans meet the same chance draw by draw.
     """
@@ -111,8 +111,11 @@ def draw_by_draw(definition: Definition, data: Any, posterior: xr.Dataset, span:
     arrays = definition.per_draw(data, flat, span)
     for i in range(chains * len(kept)):
         drawn = definition.draw(data, span, {name: values[i] for name, values in arrays.items()}, np.random.default_rng((seed, i)), inner)
-        levels = {q.name: by_level(definition, data, span, drawn[q.name], q.over) for q in definition.quantities}
-        yield {level: {name: values[level] for name, values in levels.items()} for level in codes_by_level(definition, data, span)}
+        yield {
+            (level, quantity.name): values
+            for quantity in definition.quantities
+            for level, values in by_level(definition, data, span, drawn[quantity.name], quantity.over).items()
+        }
 
 
 def codes_by_level(definition: Definition, data: Any, span: Any) -> dict[str, np.ndarray]:

@@ -17,6 +17,7 @@ from jaxtyping import Array
 
 from bayestwin.barriers import Band
 from bayestwin.components.calendar import monday
+from bayestwin.components.chance import gamma_poisson
 from bayestwin.components.duration import GeneralisedGamma
 from bayestwin.components.trend import cosine_basis, extend
 from bayestwin.study import Calendar as StudyCalendar
@@ -162,7 +163,7 @@ def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generat
     rate = np.exp(draw["area_level"] + trend[..., data.area_board])
     mean = span.people * span.demand * rate
     concentration = np.exp(draw["log_concentration"] - draw["holiday_dispersion"] * span.calendar.unsettled[:, None])
-    return rng.poisson(rng.gamma(concentration, mean / concentration, (inner, *mean.shape[1:]))).astype(float)
+    return gamma_poisson(rng, mean, concentration, inner)
 
 
 def _published(data: Workload, drawn: np.ndarray) -> np.ndarray:
