@@ -20,6 +20,7 @@ from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
 from bayestwin.study import Study, read_study
+from bayestwin.twin.answered import answered
 from bayestwin.twin.scenario import Scenario
 
 PACKAGES = ("bayestwin", "numpyro", "jax", "jaxlib", "arviz", "xarray", "numpy", "pandas")
@@ -91,6 +92,7 @@ def _run_folder(prepared: Prepared, sampling: Sampling) -> Path:
 
 def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatch, watch: Callable) -> dict[str, Any]:
     """Sample, judge and forecast into a scratch folder; returns the manifest."""
+    from bayestwin.analyse.ridges import ridges_of
     from bayestwin.analyse.verdict import judge
     from bayestwin.infer.mcmc import sample
     from bayestwin.infer.posterior import assemble
@@ -102,12 +104,13 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
         tree = assemble(definition, data, prepared.model, draws, sampling.seed)
     with clock.stage("diagnostics"):
         verdict = judge(tree)
+        ridges = ridges_of(tree["posterior"].to_dataset(), tree["prior"].to_dataset(), definition.ridges)
     with clock.stage("forecast"):
         tables, predictions = answers(prepared, tree["posterior"].to_dataset(), prepared.study.horizon_weeks, Scenario(), sampling.seed)
         tree["predictions"] = predictions
     with clock.stage("writing the posterior"):
         write_tables(scratch, tables)
-        manifest = _manifest(prepared, sampling, verdict.as_row())
+        manifest = _manifest(prepared, sampling, verdict.as_row(), [held.as_row() for held in ridges])
         tree.attrs.update(study=prepared.study.name, model=prepared.twin.name, model_sha256=prepared.twin.sha256, verdict=verdict.status)
         write_tree(scratch / POSTERIOR, tree)
         if prepared.study.truth:
@@ -115,7 +118,7 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
     return manifest
 
 
-def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any]) -> dict[str, Any]:
+def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any], ridges: list[dict[str, Any]]) -> dict[str, Any]:
     import jax
 
     study, definition = prepared.study, prepared.twin.definition
@@ -124,9 +127,12 @@ def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any]
                   "model": study.model, "grid": study.grid, "folder": str(study.folder)},
         "as_of": str(study.as_of),
         "verdict": verdict,
+        "ridges": ridges,
         "model": {"name": prepared.twin.name, "sha256": prepared.twin.sha256, "equations": [asdict(e) for e in definition.equations]},
         "extracts": prepared.provenance,
         "ledger": prepared.ledger,
+        "withheld": prepared.withheld,
+        "answers": answered(definition).as_row(),
         "priors": [row.as_row() for row in prepared.priors.values()],
         "sampling": asdict(sampling),
         "forecast": {"horizon_weeks": study.horizon_weeks, "scenario": None},

@@ -14,6 +14,7 @@ from bayestwin.twin.twin import Definition
 
 PREDICTIVE_DRAWS = 50  # replicated data sets kept from each chain
 PRIOR_DRAWS = 500
+ENDS = np.array(["low", "high"])  # what is known of a cell lies between them
 
 
 def assemble(definition: Definition, data: Any, model: Callable[[], None], draws: Draws, seed: int) -> xr.DataTree:
@@ -74,13 +75,13 @@ def dataset(
     Args:
         values: arrays by name, with leading chain and draw if `sampled`.
         dims: dims of each array, chain and draw left out; scalars may be absent.
-        coords: coordinates by dim.
+        coords: coordinates by dim; those of "end" are known.
         sampled: whether the arrays lead with chain and draw.
     """
     lead = ("chain", "draw") if sampled else ()
     variables = {name: ((*lead, *dims.get(name, ())), value) for name, value in values.items()}
     used = {dim for names, _ in variables.values() for dim in names}
-    made = xr.Dataset(variables, coords={dim: coord for dim, coord in coords.items() if dim in used})
+    made = xr.Dataset(variables, coords={dim: coord for dim, coord in ({"end": ENDS} | dict(coords)).items() if dim in used})
     return made.assign_coords({dim: np.arange(made.sizes[dim]) for dim in lead})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import matplotlib
@@ -14,6 +15,9 @@ import xarray as xr
 from matplotlib import dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from bayestwin.numbers import number
+from bayestwin.twin.twin import Quantity
 
 matplotlib.rcParams.update(
     {
@@ -50,9 +54,9 @@ class Picture:
     caption: str
 
 
-def words(name: str) -> str:
-    """A quantity's name as words."""
-    return name.replace("_", " ").replace("gp ", "GP ")
+def capital(text: str) -> str:
+    """The text with a capital letter first, the others as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def picture(figure: Figure, alt: str, caption: str) -> Picture:
@@ -112,11 +116,13 @@ def fan(ax: Axes, table: pd.DataFrame, colour: str, scale: float) -> None:
     ax.plot(table["period_start"], table["q0.5"] / scale, color=colour, linewidth=1.4)
 
 
-def variance_shares(shares: pd.DataFrame) -> Picture:
+def variance_shares(shares: pd.DataFrame, words: Callable[[str], str], unit: str) -> Picture:
     """Stacked bars of the epistemic and aleatoric share of variance by quantity and week.
 
     Args:
         shares: columns quantity, week (number ahead), epistemic (share in 0 to 1).
+        words: a quantity's name as a reader would say it.
+        unit: what the shares are averaged over.
     """
     quantities = list(dict.fromkeys(shares["quantity"]))
     figure = Figure(figsize=(9.2, 2.9), layout="constrained")
@@ -140,8 +146,35 @@ def variance_shares(shares: pd.DataFrame) -> Picture:
     spoken = "; ".join(
         f"{words(q)}: {100 * shares.query('quantity == @q')['epistemic'].mean():.0f} % epistemic on average" for q in quantities
     )
-    caption = "Share of an area's forecast variance, averaged over areas. Epistemic width could be narrowed by more or better data; aleatoric width could not."
+    caption = f"Share of one {unit}'s forecast variance, averaged over every {unit}. Epistemic width could be narrowed by more or better data; aleatoric width could not."
     return picture(figure, f"Stacked bars of variance shares by week ahead. {spoken}.", caption)
+
+
+def changes(table: pd.DataFrame, quantity: Quantity) -> Picture:
+    """Dots and intervals of the change that a scenario makes, a row a group, about a line at zero.
+
+    Args:
+        table: label, mean and quantile columns, the first row on top.
+        quantity: what changes.
+    """
+    figure = Figure(figsize=(9.2, 0.26 * len(table) + 0.9), layout="constrained")
+    ax = figure.subplots()
+    place = np.arange(len(table))[::-1]
+    for low, high, width in (("q0.025", "q0.975", 1.2), ("q0.25", "q0.75", 3.5)):
+        ax.hlines(place, table[low], table[high], color=BLUE, linewidth=width)
+    ax.plot(table["mean"], place, "o", color=BLUE, markersize=4.5)
+    ax.axvline(0.0, color=INK, linewidth=0.8)
+    ax.set_yticks(place, table["label"], fontsize=7.5)
+    ax.set_ylim(-0.6, len(table) - 0.4)
+    ax.set_title(f"Change of {quantity.words}")
+    ax.set_xlabel(f"{quantity.unit}, average over the weeks ahead")
+    first = table.iloc[0]
+    alt = (
+        f"Change of {quantity.words} by group. {capital(str(first['label']))}: {number(first['mean'], sign=True)} "
+        f"(95 % {number(first['q0.025'], sign=True)} to {number(first['q0.975'], sign=True)}) {quantity.unit}."
+    )
+    caption = f"Change of {quantity.words} under the scenario: mean, 50 % (thick) and 95 % interval. At the line nothing changes."
+    return picture(figure, alt, caption)
 
 
 def contraction(table: pd.DataFrame) -> Picture:
@@ -204,7 +237,7 @@ def pit(values: np.ndarray, name: str) -> Picture:
     return picture(
         figure,
         f"Histogram of {len(values)} PIT values of {name}; {100 * ends:.0f} % lie in the two outer bins of twenty.",
-        "Where each published count lies in its predictive distribution. Flat inside the grey band is what a calibrated fit looks like; a hump means wide, a cup means narrow intervals.",
+        "Where each published value lies in its predictive distribution. Flat inside the grey band is what a calibrated fit looks like; a hump means wide, a cup means narrow intervals.",
     )
 
 
@@ -230,5 +263,5 @@ def coverage_check(inside: np.ndarray, labels: list[str], what: str, cells: int)
     return picture(
         figure,
         alt,
-        f"{what.capitalize()}: share of {cells:,} published counts inside their 95 % predictive intervals, by category; the dashed line is 95 %.",
+        f"{capital(what)}: share of {cells:,} published values inside their 95 % predictive intervals, by category; the dashed line is 95 %.",
     )

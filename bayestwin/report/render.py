@@ -7,18 +7,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from bayestwin.report import figures, tables
+from bayestwin.numbers import number
+from bayestwin.report import checks, figures, tables
+from bayestwin.report.what_if import what_if
 from bayestwin.runs import REPORT, Run, replaced
+from bayestwin.twin.answered import Answered, answered_by_run
+from bayestwin.twin.twin import Quantity
 
 if TYPE_CHECKING:
     import xarray as xr
 
-PANELS = ("appointments", "clinician_hours")
 RANKED = 8
+PANELS = 12  # places that a figure of panels shows
 
 
 def render_report(run: Run, truth: xr.Dataset | None = None) -> str:
@@ -38,27 +41,33 @@ def render_report(run: Run, truth: xr.Dataset | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"day": _day, "number": _number, "svg": _svg, "words": figures.words}
-    return environment.get_template("report.html.jinja").render(_content(run, truth))
+    known = answered_by_run(run.manifest)
+    environment.filters |= {"day": _day, "number": number, "svg": _svg, "words": known.words, "capital": figures.capital}
+    return environment.get_template("report.html.jinja").render(_content(run, known, truth))
 
 
-def _content(run: Run, truth: xr.Dataset | None) -> dict[str, Any]:
+def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, Any]:
     tree, posterior = run.tree, run.posterior
     contracted = tables.contraction(posterior, tree["prior"].to_dataset())
     kept = contracted[contracted["contraction"] < tables.KEEPS_PRIOR]
-    names = tree["constant_data"]["area_name"].to_series()
+    names = tree["constant_data"][known.names].to_series()
+    shares = tables.variance_shares(run.forecast, [quantity.name for quantity in known.headline])
     return {
         "m": run.manifest,
-        "headline": tables.headline(run.forecast_groups),
+        "known": known,
+        "withheld": run.manifest.get("withheld", []),
+        "ridges": [ridge for ridge in run.manifest.get("ridges", []) if ridge["found"]],
+        "headline": tables.headline(run.forecast_groups, known),
         "contracted": contracted.to_dict("records"),
         "kept": kept["parameter"].tolist(),
-        "fans": _fans(run),
-        "checks": _checks(tree),
+        "fans": _fans(run, known),
+        "checks": _checks(tree, known),
         "ranks": figures.ranks(posterior, _ranked(run)),
         "contraction": figures.contraction(contracted),
-        "shares": figures.variance_shares(tables.variance_shares(run.forecast)),
+        "shares": figures.variance_shares(shares, known.words, known.unit),
         "selections": tables.selections(run.sensitivity).to_dict("records"),
-        "busiest": tables.busiest(run.forecast, names).to_dict("records"),
+        "highest": tables.highest(run.forecast, known, names).to_dict("records"),
+        "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
     }
 
@@ -86,62 +95,56 @@ def _ranked(run: Run) -> list[str]:
     return list(dict.fromkeys(worst + scalars))[:RANKED]
 
 
-def _fans(run: Run) -> list[figures.Picture]:
-    fitted, ahead = run.fitted[run.fitted["level"] != "area"], run.forecast_groups
-    if set(ahead["level"]) >= {"region", "national"}:
-        places = [("national", "all"), *(("region", code) for code in sorted(ahead.loc[ahead["level"] == "region", "unit"].unique()))]
-    else:
-        places = [("national", "all")]
-    weeks = ahead["period_start"].nunique()
-    return [_fan(quantity, fitted, ahead, places, weeks) for quantity in PANELS]
+def _fans(run: Run, known: Answered) -> list[figures.Picture]:
+    ahead = run.forecast_groups
+    groups = ahead[ahead["level"].isin(known.shown)].drop_duplicates(["level", "unit"])
+    places = [(known.whole, code) for code in ahead.loc[ahead["level"] == known.whole, "unit"].unique()]
+    places += list(zip(groups["level"], groups["unit"], strict=True))
+    return [_fan(quantity, run.fitted, ahead, places, known) for quantity in known.headline]
 
 
-def _fan(quantity: str, fitted: pd.DataFrame, ahead: pd.DataFrame, places: list[tuple[str, str]], weeks: int) -> figures.Picture:
+def _fan(quantity: Quantity, fitted: pd.DataFrame, ahead: pd.DataFrame, places: list[tuple[str, str]], known: Answered) -> figures.Picture:
+    shown = places[:PANELS]
     panels = {
-        ("All regions" if level == "national" else f"Region {code}"): (
-            _rows(fitted, level, code, quantity),
-            _rows(ahead, level, code, quantity),
-        )
-        for level, code in places
+        _title(level, code, known): (_rows(fitted, level, code, quantity.name), _rows(ahead, level, code, quantity.name))
+        for level, code in shown
     }
-    total, what = panels["All regions"][1].sort_values("period_start").iloc[-1], figures.words(quantity)
-    scale, unit = (1e6, f"million {what} a week") if total["mean"] >= 1e6 else (1e3, f"thousand {what} a week")
+    whole = next(iter(panels.values()))[1]
+    total = whole.sort_values("period_start").iloc[-1]
+    scale, size = next(
+        (by, size) for by, size in ((1e6, "million "), (1e3, "thousand "), (1.0, "")) if abs(total["mean"]) >= by or by == 1.0
+    )
     alt = (
-        f"Fitted and forecast {what} a week in {len(panels)} panels; in the last of {weeks} forecast weeks the total is "
-        f"{_number(total['mean'])} (95 % {_number(total['q0.025'])} to {_number(total['q0.975'])})."
+        f"Fitted and forecast {quantity.words}, {quantity.unit}, in {len(panels)} panels; in the last of {ahead['period_start'].nunique()} "
+        f"forecast weeks the whole has {number(total['mean'])} (95 % {number(total['q0.025'])} to {number(total['q0.975'])})."
     )
-    dots = "; dots: published counts" if quantity == "appointments" else "; no hours are published, so there are no dots"
-    return figures.fans(
-        panels, unit, scale, alt, f"{what.capitalize()} a week. Grey: observed weeks, blue: forecast, with 50, 80 and 95 % intervals{dots}."
-    )
+    published = fitted.loc[fitted["quantity"] == quantity.name, "observed"].notna().any()
+    dots = "; dots: what was published" if published else "; it is not published, so there are no dots"
+    rest = f" {len(places) - len(shown)} more are in the tables." if len(places) > len(shown) else ""
+    caption = f"{figures.capital(quantity.words)}, {quantity.unit}. Grey: observed weeks, blue: forecast, with 50, 80 and 95 % intervals{dots}.{rest}"
+    return figures.fans(panels, size + quantity.unit, scale, alt, caption)
+
+
+def _title(level: str, code: str, known: Answered) -> str:
+    return f"Every {known.unit}" if level == known.whole else f"{figures.capital(level)} {code}"
 
 
 def _rows(table: pd.DataFrame, level: str, unit: str, quantity: str) -> pd.DataFrame:
     return table[(table["level"] == level) & (table["unit"] == unit) & (table["quantity"] == quantity)]
 
 
-def _checks(tree: xr.DataTree) -> list[figures.Picture]:
-    seen = tree["constant_data"]["appointments_seen"].to_numpy().astype(bool)
-    replicated = (
-        tree["posterior_predictive"]["appointments"].stack(sample=("chain", "draw")).transpose("sample", "period", "area").to_numpy()
-    )
-    values = tables.randomised_pit(tree["observed_data"]["appointments"].to_numpy(), replicated, seen)
-    made = [figures.pit(values, "appointments")]
-    for stream, dim, what in (("durations", "band", "duration bands"), ("staff_mix", "cell", "staff and mode")):
-        made.append(figures.coverage_check(**tables.category_coverage(tree, stream, dim), what=what))
-    return made
+def _checks(tree: xr.DataTree, known: Answered) -> list[figures.Picture]:
+    sites = [str(site) for site in tree["observed_data"].data_vars]
+    values = {site: checks.pit_of_site(tree, site) for site in sites if site not in known.categorical}
+    made = [figures.pit(pits, known.words(site)) for site, pits in values.items() if pits.size]
+    return made + [
+        figures.coverage_check(**checks.category_coverage(tree, s), what=known.words(s)) for s in known.categorical if s in sites
+    ]
 
 
 def _day(value: Any) -> str:
     moment = datetime.fromisoformat(str(value)) if not isinstance(value, date) else value
     return f"{moment.day} {moment:%B %Y}"
-
-
-def _number(value: float) -> str:
-    """A number for people: separators above a thousand, three significant digits below."""
-    if value is None or not np.isfinite(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def _svg(picture: figures.Picture) -> Markup:

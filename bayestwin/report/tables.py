@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-QUANTITIES = ("appointments", "clinician_hours", "gp_hours")
+from bayestwin.twin.answered import PER_1000, Answered
+
 KEEPS_PRIOR = 0.2
 UNMOVED = 1e-4  # a relative change that nobody would call one
 
@@ -37,16 +39,17 @@ def contraction(posterior: xr.Dataset, prior: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["parameter", "prior_mean", "prior_sd", "mean", "sd", "contraction"])
 
 
-def variance_shares(forecast: pd.DataFrame) -> pd.DataFrame:
+def variance_shares(forecast: pd.DataFrame, quantities: Collection[str]) -> pd.DataFrame:
     """Epistemic share of variance by quantity and week ahead, averaged over units.
 
     Args:
         forecast: tidy forecast of leaf units.
+        quantities: names of those to show.
 
     Returns:
         quantity, week (1, 2, ...), epistemic.
     """
-    rows = forecast[forecast["quantity"].isin(QUANTITIES)].copy()
+    rows = forecast[forecast["quantity"].isin(quantities)].copy()
     rows["epistemic"] = rows["var_epistemic"] / (rows["var_epistemic"] + rows["var_aleatoric"])
     rows["week"] = rows["period_start"].rank(method="dense").astype(int)
     return rows.groupby(["quantity", "week"], sort=False)[["epistemic"]].mean().reset_index()
@@ -80,16 +83,14 @@ def coverage_by_site(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def forecast_against_truth(forecast: pd.DataFrame, truth: xr.Dataset) -> pd.DataFrame:
-    """Coverage of the forecast's 50 % and 95 % intervals over the drawn future.
+    """Coverage of the forecast's 50 % and 95 % intervals over the drawn future, of the quantities that the truth holds.
 
     Returns:
         quantity, cells, inside_50, inside_95.
     """
     rows = []
-    for quantity in QUANTITIES:
-        name = f"future_{quantity}"
-        if name not in truth:
-            continue
+    for name in (str(name) for name in truth.data_vars if str(name).startswith("future_")):
+        quantity = name.removeprefix("future_")
         future = truth[name].to_series().rename("truth").reset_index()
         future.columns = ["period_start", "unit", "truth"]
         both = forecast[forecast["quantity"] == quantity].merge(future, on=["unit", "period_start"])
@@ -99,36 +100,6 @@ def forecast_against_truth(forecast: pd.DataFrame, truth: xr.Dataset) -> pd.Data
             ]
             rows.append((quantity, len(both), *inside))
     return pd.DataFrame(rows, columns=["quantity", "cells", "inside_50", "inside_95"])
-
-
-def randomised_pit(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray, seed: int = 0) -> np.ndarray:
-    """Randomised PIT of counts (Czado, Gneiting & Held 2009, Biometrics 65).
-
-    Args:
-        observed: counts.
-        replicated: predictive draws, leading axis draw.
-        seen: which counts were observed.
-        seed: seed of the randomisation.
-    """
-    below = (replicated < observed).mean(0)
-    upto = (replicated <= observed).mean(0)
-    return (below + np.random.default_rng(seed).uniform(size=below.shape) * (upto - below))[seen]
-
-
-def category_coverage(tree: xr.DataTree, stream: str, dim: str) -> dict[str, Any]:
-    """Share of the seen cells inside their 95 % predictive interval, by category.
-
-    Args:
-        tree: the run's groups.
-        stream: observed site with a category dim, its mask in constant_data as `<stream>_seen`.
-        dim: the category dim, last.
-    """
-    observed = tree["observed_data"][stream].to_numpy()
-    replicated = tree["posterior_predictive"][stream].to_numpy()
-    seen = tree["constant_data"][f"{stream}_seen"].to_numpy().astype(bool)
-    low, high = np.quantile(replicated.reshape(-1, *observed.shape), (0.025, 0.975), axis=0)
-    inside = ((observed >= low) & (observed <= high))[seen]
-    return {"inside": inside.mean(0), "labels": [str(label) for label in tree["observed_data"][dim].to_numpy()], "cells": len(inside)}
 
 
 def selections(table: pd.DataFrame) -> pd.DataFrame:
@@ -147,21 +118,27 @@ def selections(table: pd.DataFrame) -> pd.DataFrame:
     return ends.reset_index()
 
 
-def busiest(forecast: pd.DataFrame, names: pd.Series, count: int = 10) -> pd.DataFrame:
-    """Units with the most clinician hours per 1,000 patients in the first forecast week.
+def highest(forecast: pd.DataFrame, known: Answered, names: pd.Series, count: int = 10) -> pd.DataFrame:
+    """Units with the most of the ranking quantity in the first forecast week, per 1,000 people where it is rated.
 
     Args:
         forecast: tidy forecast of leaf units.
-        names: readable names by unit.
+        known: what the run answers for.
+        names: readable names by unit; a unit of a scenario may have none.
         count: rows.
     """
-    rows = forecast[(forecast["quantity"] == "clinician_hours_per_1000") & (forecast["period_start"] == forecast["period_start"].min())]
+    quantity = known.ranking.name + (PER_1000 if known.ranking.rated else "")
+    rows = forecast[(forecast["quantity"] == quantity) & (forecast["period_start"] == forecast["period_start"].min())]
     top = rows.nlargest(count, "mean")
-    return top.assign(name=top["unit"].map(names))[["unit", "name", "mean", "q0.025", "q0.975"]]
+    return top.assign(name=[names.get(unit, "") for unit in top["unit"]])[["unit", "name", "quantity", "mean", "q0.025", "q0.975"]]
 
 
-def headline(groups: pd.DataFrame) -> list[dict[Any, Any]]:
-    """National totals of the first and last forecast week."""
-    whole = groups[(groups["level"] == "national") & groups["quantity"].isin(QUANTITIES)]
+def headline(groups: pd.DataFrame, known: Answered) -> list[dict[Any, Any]]:
+    """The whole's first and last forecast week."""
+    names = [quantity.name for quantity in known.headline]
+    whole = groups[(groups["level"] == known.whole) & groups["quantity"].isin(names)]
     ends = whole[whole["period_start"].isin([whole["period_start"].min(), whole["period_start"].max()])]
-    return ends.sort_values(["period_start", "quantity"]).to_dict("records")
+    order = {name: place for place, name in enumerate(names)}
+    return ends.sort_values(
+        ["period_start", "quantity"], key=lambda column: column.map(order) if column.name == "quantity" else column
+    ).to_dict("records")

@@ -71,14 +71,14 @@ def read_scenario(path: str | Path, kinds: tuple[type[Change], ...], labels: Map
         raise ScenarioError([Fault(str(path), f"cannot be read: {error.strerror}", remedy="check the path")]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError([Fault(str(path), f"is not TOML: {error}", remedy="mend the syntax")]) from error
-    changes = _Changes(str(path), {_kind(change): change for change in kinds}, labels)
+    changes = _Changes(str(path), {kind_of(change): change for change in kinds}, labels)
     faults = [*_outer_faults(str(path), content), *changes.faults(content.get("change", []))]
     if faults:
         raise ScenarioError(faults)
     return Scenario(change=tuple(map(changes.made, content.get("change", []))), **{k: v for k, v in content.items() if k == "name"})
 
 
-def _kind(change: type[Change]) -> str:
+def kind_of(change: type[Change]) -> str:
     """The kind that a class of changes stands for: the one value of its Literal."""
     return change.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]
 

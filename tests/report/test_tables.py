@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
 from bayestwin.report import tables
+from bayestwin.twin.answered import Answered
+from bayestwin.twin.twin import Quantity
 
 DIMS = ("chain", "draw")
 
@@ -30,7 +34,7 @@ def test_variance_shares_are_epistemic_over_total_by_week_ahead() -> None:
             "var_aleatoric": [3.0, 1.0, 2.0, 2.0],
         }
     )
-    found = tables.variance_shares(forecast)
+    found = tables.variance_shares(forecast, ["appointments"])
     assert found["week"].tolist() == [1, 2]
     np.testing.assert_allclose(found["epistemic"], [0.5, 0.5])
 
@@ -44,24 +48,21 @@ def test_selections_show_both_ends_and_leave_out_what_does_not_move() -> None:
     assert found == [{"parameter": "slope", "quantity": "hours", "low_value": -0.5, "high_value": 0.5, "low": -0.05, "high": 0.1}]
 
 
-def test_randomised_pit_is_uniform_where_the_model_is_true() -> None:
-    rng = np.random.default_rng(1)
-    observed, replicated = rng.poisson(3.0, 4000), rng.poisson(3.0, (500, 4000))
-    values = tables.randomised_pit(observed, replicated, np.ones(4000, bool))
-    counts = np.histogram(values, bins=10, range=(0, 1))[0]
-    assert ((counts - 400) ** 2 / 400).sum() < 27.9  # chi-squared with 9 degrees of freedom, p = 0.001
-
-
-def test_coverage_by_category_counts_seen_cells_only() -> None:
-    observed = np.zeros((2, 1, 3), int)
-    observed[1] = 99
-    tree = xr.DataTree.from_dict(
+def test_units_are_ranked_per_1000_people_where_the_first_headline_quantity_is_rated() -> None:
+    quantities = (Quantity("other", "h", "other"), Quantity("hours", "h", "hours", headline=True, rated=True))
+    known = Answered("site", "all", (), "site_name", (), quantities)
+    forecast = pd.DataFrame(
         {
-            "observed_data": xr.Dataset({"s": (("week", "area", "band"), observed)}, coords={"band": ["a", "b", "c"]}),
-            "posterior_predictive": xr.Dataset({"s": ((*DIMS, "week", "area", "band"), np.zeros((2, 5, 2, 1, 3), int))}),
-            "constant_data": xr.Dataset({"s_seen": (("week", "area"), np.array([[True], [False]]))}),
+            "quantity": ["hours", "hours_per_1000"] * 2,
+            "unit": ["a", "a", "b", "b"],
+            "period_start": pd.Timestamp("2024-01-01"),
+            "mean": [9.0, 1.0, 2.0, 4.0],
+            "q0.025": 0.0,
+            "q0.975": 9.0,
         }
     )
-    found = tables.category_coverage(tree, "s", "band")
-    assert found["cells"] == 1
-    np.testing.assert_array_equal(found["inside"], 1.0)
+    found = tables.highest(forecast, known, pd.Series({"a": "Site A"}))
+    assert found["unit"].tolist() == ["b", "a"]
+    assert found["name"].tolist() == ["", "Site A"]
+    plain = replace(known, quantities=(replace(quantities[1], rated=False),))
+    assert tables.highest(forecast, plain, pd.Series(dtype=str))["unit"].tolist() == ["a", "b"]

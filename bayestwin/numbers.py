@@ -1,0 +1,22 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float | None, sign: bool = False) -> str:
+    """Separators from a thousand on, three significant digits below.
+
+    Args:
+        value: a number; a dash stands for one that is absent or not finite.
+        sign: whether to show the sign of a positive number too.
+
+    Example:
+        >>> number(12345.6), number(1.2345, sign=True), number(float("nan"))
+        ('12,346', '+1.23', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return "–"
+    plus = "+" if sign else ""
+    return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.3g}"
