@@ -151,7 +151,7 @@ def model_names() -> list[str]:
 
 
 def model_card(name: str) -> dict[str, Any]:
-    """A model's streams, equations and priors.
+    """A model's streams, quantities, changes, equations and priors.
 
     Raises:
         ModelError: if there is no such model.
@@ -169,7 +169,14 @@ def model_card(name: str) -> dict[str, Any]:
         "streams": list(twin.definition.streams),
         "optional": sorted(twin.definition.optional),
         "quantities": [asdict(quantity) for quantity in twin.definition.quantities],
-        "changes": {kind_of(change): cleandoc(change.__doc__ or "").split("\n\n")[0] for change in twin.definition.changes},
+        "changes": [
+            {
+                "kind": kind_of(change),
+                "fields": [name for name in change.model_fields if name != "kind"],
+                "meaning": cleandoc(change.__doc__ or "").split("\n\n")[0],
+            }
+            for change in twin.definition.changes
+        ],
         "equations": [asdict(equation) for equation in twin.definition.equations],
         "priors": [row.as_row() for row in twin.definition.priors.values()],
         "limits": list(twin.definition.limits),
@@ -191,7 +198,7 @@ def model_text(card: Mapping[str, Any]) -> str:
             *(f"  {q['name']}: {q['words']}, {q['unit']}" for q in card["quantities"]),
             "",
             "Changes that a scenario may make",
-            *(f"  {kind}: {words}" for kind, words in card["changes"].items()),
+            *(f"  {c['kind']} ({', '.join(c['fields'])}): {c['meaning']}" for c in card["changes"]),
             "",
             "Equations",
             *equations,

@@ -149,6 +149,22 @@ def test_scenario_moves_the_forecast_as_stated(run: bt.Run, tmp_path: Path) -> N
     assert run.manifest["forecast"]["scenario"] is None
 
 
+def test_a_what_if_moves_the_area_that_it_names_and_no_other(run: bt.Run, tmp_path: Path) -> None:
+    scenario = tmp_path / "more.toml"
+    scenario.write_text('[[change]]\nkind = "demand"\nfactor = 1.2\nareas = ["A1"]\n', encoding="utf-8")
+    table = bt.forecast(run, 8, scenario, tmp_path / "more").changes
+    assert table is not None
+    assert set(table["level"]) == {"area", "region", "national"}
+    areas = table[table["level"] == "area"].set_index(["quantity", "unit"])
+    relative = (areas["mean"] / areas["baseline"]).unstack()
+    np.testing.assert_allclose(relative.loc[["appointments", "clinician_hours"], "A1"], 0.2, atol=0.01)
+    np.testing.assert_array_equal(areas.loc[(slice(None), ["A2", "A3"]), ["mean", "sd", "q0.975"]], 0.0)
+    helps = areas["probability_helps"].unstack()
+    assert helps.loc["clinician_hours", "A1"] < 0.01
+    assert helps.loc["appointments"].isna().all()
+    assert "What if" in (tmp_path / "more" / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,18 @@ def contraction(posterior: xr.Dataset, prior: xr.Dataset) -> pd.DataFrame:
         extra = [dim for dim in after.dims if dim not in ("chain", "draw")]
         if name in left_out or int(np.prod([after.sizes[dim] for dim in extra])) > 5:
             continue
-        labels = [""] if not extra else [f"[{label}]" for label in after.coords[extra[0]].to_numpy()]
+        labels = _labels(after, extra)
         flat = [values[name].to_numpy().reshape(-1, len(labels)) for values in (posterior, prior)]
         for i, label in enumerate(labels):
             new, old = flat[0][:, i], flat[1][:, i]
             rows.append((f"{name}{label}", old.mean(), old.std(), new.mean(), new.std(), 1.0 - new.var() / old.var()))
     return pd.DataFrame(rows, columns=["parameter", "prior_mean", "prior_sd", "mean", "sd", "contraction"])
+
+
+def _labels(values: xr.DataArray, dims: list[Any]) -> list[str]:
+    """A label in brackets for each element of some dims, in their order; none for a scalar."""
+    keys = [values[dim].to_numpy() for dim in dims]
+    return [f"[{', '.join(map(str, key))}]" if key else "" for key in product(*keys)]
 
 
 def variance_shares(forecast: pd.DataFrame, quantities: Collection[str]) -> pd.DataFrame:

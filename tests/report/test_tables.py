@@ -24,6 +24,18 @@ def test_contraction_is_that_of_the_closed_form() -> None:
     assert found["contraction"].item() == pytest.approx(0.75, abs=0.02)
 
 
+def test_elements_of_a_small_matrix_keep_their_labels() -> None:
+    rng = np.random.default_rng(0)
+    sd = np.array([[1.0, 0.5], [0.1, 1.0]])
+    prior, posterior = (
+        xr.Dataset({"m": ((*DIMS, "vendor", "metric"), scale * rng.standard_normal((2, 3000, 2, 2)))}, coords={"vendor": ["x", "y"]})
+        for scale in (np.ones((2, 2)), sd)
+    )
+    found = tables.contraction(posterior, prior).set_index("parameter")["contraction"]
+    assert found.index.tolist() == ["m[x, 0]", "m[x, 1]", "m[y, 0]", "m[y, 1]"]
+    np.testing.assert_allclose(found, (1.0 - sd**2).ravel(), atol=0.08)
+
+
 def test_variance_shares_are_epistemic_over_total_by_week_ahead() -> None:
     forecast = pd.DataFrame(
         {
