@@ -81,6 +81,8 @@ def _value(value: Any) -> str:
         return ", ".join(map(_value, value))
     if isinstance(value, Mapping):
         return ", ".join(f"{_words(str(key))} {_value(part)}" for key, part in value.items())
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
