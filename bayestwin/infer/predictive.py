@@ -109,13 +109,29 @@ def prior_draws(model: Callable[[], None], rng: np.random.Generator, size: int) 
         found = trace(seed(made, 0)).get_trace()
         return {name: found[name]["value"] for name in wanted}
 
-    shapes = jax.eval_shape(lambda: values(model, names.latent))
-    noise = {name: rng.standard_normal((size, *value.shape)) for name, value in shapes.items()}
+    laws: dict[str, dist.Distribution] = {}
+
+    def shapes() -> dict:
+        found = trace(seed(model, 0)).get_trace()
+        laws.update({name: found[name]["fn"] for name in names.latent})
+        return {name: found[name]["value"] for name in names.latent}
+
+    noise = {name: _noise(laws[name], rng, (size, *value.shape)) for name, value in jax.eval_shape(shapes).items()}
 
     def one(noise: dict) -> dict:
         return values(substitute(model, substitute_fn=lambda site: _from_noise(site, noise)), names.latent + names.deterministic)
 
     return _numpy(jax.jit(lambda noise: jax.lax.map(one, noise))(noise))
+
+
+def _noise(law: dist.Distribution, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """What a site's values are made of: standard normals; the values themselves of laws without a quantile function in JAX,
+    whose parameters are then those of the prior table and known."""
+    if isinstance(law, dist.Beta):
+        return rng.beta(np.asarray(law.concentration1), np.asarray(law.concentration0), shape)
+    if isinstance(law, dist.Gamma):
+        return rng.gamma(np.asarray(law.concentration), 1.0 / np.asarray(law.rate), shape)
+    return rng.standard_normal(shape)
 
 
 def _from_noise(site: dict, noises: Mapping[str, jax.Array]) -> jax.Array | None:
@@ -129,6 +145,8 @@ def _from_noise(site: dict, noises: Mapping[str, jax.Array]) -> jax.Array | None
         return jnp.exp(law.loc + law.scale * noise)
     if isinstance(law, dist.HalfNormal):
         return law.scale * jnp.abs(noise)
+    if isinstance(law, dist.Beta | dist.Gamma):
+        return noise
     return law.icdf(ndtr(noise))
 
 

@@ -21,6 +21,14 @@ Ends = Array | np.ndarray
 LOWEST = -1e300  # stands for the log of nothing where a gradient must stay finite
 
 
+def picked(values: Array, shape: tuple[int, ...], cells: np.ndarray) -> Array:
+    """Entries by flat index of values broadcast to a shape; one number stays one."""
+    if np.size(values) == 1:
+        return values
+    flat = jnp.broadcast_to(values, shape).reshape(-1)
+    return flat if cells.size == flat.size else flat[cells]
+
+
 class Expected(Protocol):
     """A law that can say how likely a value between two ends is."""
 
@@ -78,17 +86,14 @@ class Counts(NamedTuple):
         for kind, mass in ((2, Counts._exact), (3, Counts._summed), (4, Counts._between)):
             cells = np.flatnonzero(kinds == kind)
             if cells.size == low.size:
-                return mass(self._at(shape, cells), low, high).reshape(shape)
+                return mass(self.at(shape, cells), low, high).reshape(shape)
             if cells.size:
-                answer = answer.at[cells].set(mass(self._at(shape, cells), low[cells], high[cells]))
+                answer = answer.at[cells].set(mass(self.at(shape, cells), low[cells], high[cells]))
         return answer.reshape(shape)
 
-    def _at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Counts":
-        def pick(values: Array) -> Array:
-            flat = jnp.broadcast_to(values, shape).reshape(-1)
-            return flat if cells.size == flat.size else flat[cells]
-
-        return Counts(pick(self.mean), None if self.concentration is None else pick(self.concentration))
+    def at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Counts":
+        """The law of some cells, by flat index, of an array of a shape."""
+        return Counts(picked(self.mean, shape, cells), None if self.concentration is None else picked(self.concentration, shape, cells))
 
     def _traced(self, low: Array, high: Array, widths: Widths) -> Array:
         nothing, empty = (low <= 0) & jnp.isinf(high), low > high
@@ -106,6 +111,8 @@ class Counts(NamedTuple):
 
     def _summed(self, low: Ends, high: Ends, most: int | None = None) -> Array:
         terms = np.arange(most or int((high - low).max()) + 1).reshape(-1, *[1] * np.ndim(low))
+        if isinstance(low, np.ndarray) and low.size and (low == low.flat[0]).all():
+            low = low.flat[:1].reshape([1] * low.ndim)  # what is hidden alike costs its log-gammas once
         log_p = self.log_pmf(low + terms)
         return logsumexp(jnp.where(low + terms <= high, log_p, LOWEST), axis=0)
 

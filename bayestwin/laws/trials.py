@@ -1,0 +1,89 @@
+"""Counts that cannot exceed a known number: visits attended of slots offered."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float
+from scipy.special import gammaln
+
+from bayestwin.laws.expected import LOWEST, picked
+from bayestwin.laws.widths import Widths
+
+
+class Trials(NamedTuple):
+    """Binomial counts, independent cell by cell.
+
+    Attributes:
+        number: trials, whole numbers ≥ 0.
+        probability: chance of each, in (0, 1).
+
+    Example:
+        >>> two = Trials(np.array([2.0]), jnp.array([0.5]))
+        >>> [round(float(x), 4) for x in jnp.exp(two.log_mass(np.array([1.0]), np.array([2.0])))]
+        [0.75]
+    """
+
+    number: np.ndarray
+    probability: Float[Array, "..."]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the cells."""
+        return jnp.broadcast_shapes(jnp.shape(self.number), jnp.shape(self.probability))
+
+    @property
+    def mean(self) -> Array:
+        """Expected count."""
+        return jnp.asarray(self.number) * self.probability
+
+    @property
+    def variance(self) -> Array:
+        """Variance of the count."""
+        return self.mean * (1.0 - self.probability)
+
+    def log_pmf(self, n: Any) -> Array:
+        """Log probability of whole numbers, known while a program is compiled; far below zero beyond the number of trials."""
+        number, n = np.asarray(self.number, float), np.asarray(n, float)
+        inside = n <= number
+        n, left = np.where(inside, n, 0.0), np.where(inside, number - n, 0.0)
+        ways = gammaln(number + 1.0) - gammaln(n + 1.0) - gammaln(left + 1.0)
+        return jnp.where(inside, ways + n * jnp.log(self.probability) + left * jnp.log1p(-self.probability), LOWEST)
+
+    def at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Trials":
+        """The law of some cells, by flat index, of an array of a shape."""
+        return Trials(np.broadcast_to(np.asarray(self.number), shape).ravel()[cells], picked(self.probability, shape, cells))
+
+    def log_mass(self, low: Any, high: Any, widths: Widths | None = None) -> Float[Array, "..."]:
+        """Log probability of a count in low..high, both included; -∞ where no possible count lies there.
+
+        Args:
+            low: lower end, known while the program is compiled.
+            high: upper end, likewise.
+            widths: not needed.
+        """
+        number = np.asarray(self.number)
+        low, high = np.ceil(np.maximum(np.asarray(low), 0.0)), np.minimum(np.floor(np.asarray(high)), number)
+        shape = np.broadcast_shapes(low.shape, high.shape, self.shape)
+        low, high = np.broadcast_to(low, shape).ravel(), np.broadcast_to(high, shape).ravel()
+        everything = (low == 0) & (high == np.broadcast_to(number, shape).ravel())
+        answer = jnp.where(everything, 0.0, -jnp.inf) * jnp.ones(low.size)
+        for kind in (~everything & (low == high), ~everything & (low < high)):
+            cells = np.flatnonzero(kind)
+            if cells.size:
+                answer = answer.at[cells].set(self.at(shape, cells)._summed(low[cells], high[cells]))
+        return answer.reshape(shape)
+
+    def _summed(self, low: np.ndarray, high: np.ndarray) -> Array:
+        terms = low + np.arange(int((high - low).max()) + 1)[:, None]
+        return logsumexp(jnp.where(terms <= high, self.log_pmf(terms), LOWEST), axis=0)
+
+    def over(self, shape: tuple[int, ...]) -> "Trials":
+        """The same law with an entry for every cell."""
+        return Trials(np.broadcast_to(np.asarray(self.number), shape), jnp.broadcast_to(self.probability, shape))
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Counts."""
+        number, chance = np.broadcast_arrays(np.asarray(self.number, int), np.asarray(self.probability, float))
+        return rng.binomial(number, chance)

@@ -1,0 +1,43 @@
+"""Providers in clinics in organisations: messages, visits, minutes, after-hours work and perceived load."""
+
+from bayestwin.twin.twin import Definition, Design, Simulation
+
+from .changes import CHANGES
+from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, QUANTITIES, RIDGES, arrays, constants, counted, groups
+from .future import draw_span, per_draw
+from .model import model
+from .pilot import pilot
+from .priors import PRIORS
+from .publish import invent, place, publish
+from .span import future, observed
+from .workload import OPTIONAL, STREAMS, prepare
+
+MODEL = Definition(
+    priors=PRIORS,
+    streams=STREAMS,
+    optional=OPTIONAL,
+    equations=EQUATIONS,
+    limits=LIMITS,
+    unit="provider",
+    names="provider_name",
+    whole="all",
+    shown=("clinic",),
+    categorical=(),
+    quantities=QUANTITIES,
+    ridges=RIDGES,
+    changes=CHANGES,
+    dims=DIMS,
+    observed=OBSERVED,
+    prepare=prepare,
+    model=model,
+    pilot=pilot,
+    arrays=arrays,
+    constants=constants,
+    groups=groups,
+    future=future,
+    fitted=observed,
+    per_draw=per_draw,
+    draw=draw_span,
+    counted=counted,
+    simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=4, weeks=26)),
+)

@@ -1,0 +1,333 @@
+"""The provider-workload twin: demand, visits, minutes, capacity, after-hours work, perceived load, and what vendors show of them.
+
+Reads as the equations of README.md. The likelihood is that of the counts, and of the minutes given what is known of the counts:
+where access hides counts, the minutes meet their conditional mean and variance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from jaxtyping import Array, Float
+
+from bayestwin.barriers import Access, Grid
+from bayestwin.barriers.selection import SiteSelection
+from bayestwin.components.trend import cosine_basis
+from bayestwin.laws.expected import Counts, Measure
+from bayestwin.laws.score import Score
+from bayestwin.laws.trials import Trials
+from bayestwin.laws.within import Moments, still_to_come, within
+
+from .demand import Demand, demand
+from .flow import Booking, Habits, Load, Path, booking, flow, rested, spill
+from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT, NEAR_ZERO
+from .workload import MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_terms
+
+Priors = Mapping[str, dist.Distribution]
+TOP = 100.0
+
+
+class Service(NamedTuple):
+    """Minutes that things take.
+
+    Attributes:
+        message: minutes of a message, (message, provider).
+        visit: minutes of a visit with the patient, (mode,).
+        documentation: minutes of a visit's documentation, (provider,).
+        outside: share of documentation that is done without the patient.
+        admin: other minutes per standard day.
+        vendor: log of what the vendor's clock shows of a minute, (provider,).
+    """
+
+    message: Array
+    visit: Array
+    documentation: Array
+    outside: Array
+    admin: Array
+    vendor: Array
+
+
+class Coming(NamedTuple):
+    """Chance of not showing up without a wait, and share of those waiting who give up in a day."""
+
+    no_show: Array
+    giving_up: Array
+
+
+class Minutes(NamedTuple):
+    """Minutes of work by step and provider, mean and variance given what is known of the counts."""
+
+    inbox: Moments
+    documentation: Moments
+    admin: Array
+    load: Moments
+
+
+def model(data: Workload, priors: Priors) -> None:
+    """Draw or condition the whole model."""
+    coming = Coming(*(numpyro.sample(name, priors[name]) for name in Coming._fields))
+    asked = demand(data, priors)
+    messages = message_counts(data, priors, asked)
+    visits, queue = visit_counts(data, asked, coming)
+    time = service(data, priors)
+    spent = minutes(time, messages, visits, data.schedule.minutes)
+    habits = sample_habits(data, priors)
+    load = Load(spent.load.mean, spent.load.variance, jnp.asarray(data.schedule.minutes), jnp.asarray(data.schedule.open_days))
+    last, path = flow(habits, load, rested(len(data.roster.provider)))
+    metrics(data, priors, time, spent, path)
+    survey(data, priors, path)
+    for name, value in {
+        "backlog_end": last.backlog,
+        "backlog_end_sd": jnp.sqrt(last.variance),
+        "fatigue_end": last.fatigue,
+        "waiting_end": queue,
+    }.items():
+        numpyro.deterministic(name, value)
+    record_weeks(data, asked, visits, spent, path)
+
+
+def released(name: str, law: Counts | Trials | Measure | Score, stream: Stream, shared: dict | None = None) -> None:
+    """Condition on what was released of a stream."""
+    given = stream.access.unknowns(stream.grid, f"{name}_", shared)
+    numpyro.sample(name, stream.access.likelihood(law, stream.grid, given), obs=stream.ends)
+
+
+def message_counts(data: Workload, priors: Priors, asked: Demand) -> list[Moments]:
+    """Counts of messages: their likelihood, and what they are given what was released."""
+    concentration = numpyro.sample("concentration", priors["concentration"])
+    days = len(data.span.days) / len(data.span.starts)
+    found = []
+    for name, mean, k in zip(MESSAGES, asked.messages, concentration, strict=True):
+        law = Counts(mean, k * (1.0 if days == 1 else 5.0))  # a week is about five independent days
+        if name not in data.streams:
+            found.append(Moments(mean, mean + jnp.square(mean) / law.concentration))
+            continue
+        stream = data.streams[name]
+        released(name, law, stream)
+        reported = stream.access.expect(law, stream.grid, {})
+        share = reported.mean / mean if stream.access.channels else jnp.ones(())
+        found.append(still_to_come(within(reported, stream.ends), law, share) if stream.access.channels else within(law, stream.ends))
+    return found
+
+
+def visit_counts(data: Workload, asked: Demand, coming: Coming) -> tuple[list[Moments], Array]:
+    """Attended visits of the slots offered, and the requests waiting at the end, (mode, provider)."""
+    found, waiting = [], []
+    for name, requests, slots in zip(MODES, asked.requests, data.schedule.slots, strict=True):
+        left, seen = booking(requests, jnp.asarray(slots), jnp.asarray(data.span.length), *coming, jnp.zeros(slots.shape[1]))
+        law = attended(slots, seen)
+        waiting.append(left)
+        if name in data.streams:
+            released(name, law, data.streams[name])
+            found.append(within(law, data.streams[name].ends))
+        else:
+            found.append(Moments(law.mean, law.variance))
+    return found, jnp.stack(waiting)
+
+
+def attended(slots: np.ndarray, seen: Booking) -> Trials:
+    """Law of attended visits: slots that are filled by someone who comes."""
+    return Trials(np.round(slots), seen.fill * (1.0 - seen.no_show))
+
+
+def service(data: Workload, priors: Priors) -> Service:
+    """Draw what things take: by stream, provider and clinic."""
+    roster = data.roster
+    visit = numpyro.sample("visit_minutes", priors["visit_minutes"])
+    vendor = numpyro.sample("vendor_factor", dist.Normal(*_parameters(priors["vendor_factor"], len(roster.organisation))))
+    overlap, admin = (numpyro.sample(name, priors[name]) for name in ("overlap", "admin_minutes"))
+    sd_speed = numpyro.sample("sd_speed", priors["sd_speed"])
+    per_item = numpyro.sample("message_minutes", priors["message_minutes"])
+    speed = numpyro.sample("speed", dist.Normal(jnp.zeros(len(roster.provider)), sd_speed))
+    spread = [numpyro.sample(name, priors[name]) for name in ("sd_documentation_clinic", "sd_documentation")]
+    level = numpyro.sample("documentation_level", priors["documentation_level"])
+    clinic = numpyro.sample("clinic_documentation", dist.Normal(jnp.repeat(level, len(roster.clinic)), spread[0]))
+    documentation = numpyro.sample("documentation", dist.Normal(clinic[roster.clinic_of], spread[1]))
+    return Service(
+        jnp.exp(per_item[:, None] + speed), jnp.exp(visit), jnp.exp(documentation), 1.0 - overlap, jnp.exp(admin), vendor[roster.vendor_of]
+    )
+
+
+def _parameters(prior: dist.Normal, size: int) -> tuple[Array, Array]:
+    return jnp.repeat(prior.loc, size), prior.scale
+
+
+def minutes(time: Service, messages: list[Moments], visits: list[Moments], scheduled: Array) -> Minutes:
+    """Minutes of work, given what is known of the counts.
+
+    Args:
+        time: what things take.
+        messages: counts of messages by stream, each (step, provider).
+        visits: attended visits by mode, each (step, provider).
+        scheduled: scheduled minutes, (step, provider).
+    """
+    inbox = Moments(
+        sum(t * n.mean for t, n in zip(time.message, messages, strict=True)),
+        sum(jnp.square(t) * (CV_ITEM**2 * n.mean + n.variance) for t, n in zip(time.message, messages, strict=True)),
+    )
+    seen = Moments(sum(v.mean for v in visits), sum(v.variance for v in visits))
+    own = jnp.square(time.documentation)
+    documentation = Moments(time.documentation * seen.mean, own * (CV_DOCUMENTATION**2 * seen.mean + seen.variance))
+    admin = time.admin * scheduled / STANDARD_DAY
+    each = [t + time.outside * time.documentation for t in time.visit]
+    items = sum(
+        (jnp.square(t) * CV_VISIT**2 + jnp.square(time.outside) * own * CV_DOCUMENTATION**2) * v.mean
+        for t, v in zip(time.visit, visits, strict=True)
+    )
+    counts = sum(jnp.square(e) * v.variance for e, v in zip(each, visits, strict=True))
+    load = inbox.mean + sum(e * v.mean for e, v in zip(each, visits, strict=True)) + admin
+    return Minutes(inbox, documentation, admin, Moments(load, inbox.variance + items + counts))
+
+
+def sample_habits(data: Workload, priors: Priors) -> Habits:
+    """Draw how providers use their time."""
+    providers = len(data.roster.provider)
+
+    def share(name: str) -> Array:
+        spread, level = (numpyro.sample(part, priors[part]) for part in (f"sd_{name}", f"{name}_level"))
+        return jax.nn.sigmoid(numpyro.sample(name, dist.Normal(jnp.repeat(level, providers), spread)))
+
+    cleared = share("cleared")
+    usable = share("usable")
+    return Habits(usable, cleared, *(numpyro.sample(name, priors[name]) for name in ("cleared_off", "memory")))
+
+
+def drift(data: Workload, priors: Priors) -> Float[Array, "week clinic"]:
+    """Slow departure of a clinic's metrics from the model, never carried beyond the data.
+
+    It averages to zero over the span, is bounded by its sd, and has half waves of four weeks or more.
+    """
+    count, terms = len(data.span.weeks), slow_terms(len(data.span.weeks))
+    spread = numpyro.sample("sd_drift", priors["sd_drift"])
+    noise = numpyro.sample("drift_noise", dist.Normal(jnp.zeros((terms, len(data.roster.clinic))), 1.0))
+    basis = cosine_basis(count)[0][:terms] * np.sqrt(count / terms)
+    return numpyro.deterministic("drift", spread * (basis.T @ noise))
+
+
+class Metric(NamedTuple):
+    """A weekly metric on the log scale: mean and variance, and how far what was published lies from it (zero where unknown)."""
+
+    loc: Array
+    variance: Array
+    residual: Array
+    seen: np.ndarray
+
+
+def metrics(data: Workload, priors: Priors, time: Service, spent: Minutes, path: Path) -> None:
+    """Weekly vendor metrics. Minutes that two metrics share are counted once: each is given those before it."""
+    in_week = jnp.asarray(data.span.of_step)
+    factor = time.vendor + drift(data, priors)[:, data.roster.clinic_of]
+    noise = jnp.square(numpyro.sample("metric_noise", priors["metric_noise"]))
+    week = {
+        name: Moments(in_week @ part.mean, in_week @ part.variance)
+        for name, part in (("inbox", spent.inbox), ("documentation", spent.documentation))
+    }
+    inbox = log_metric(data, METRICS[0], week["inbox"], factor, noise[0])
+    documentation = log_metric(data, METRICS[1], week["documentation"], factor, noise[1])
+    both = (inbox, week["inbox"]), (documentation, week["documentation"])
+    whole = in_week @ (spent.inbox.mean + spent.documentation.mean + spent.admin)
+    spare = whole + 1e-3
+    variance = jnp.log1p(sum(part.variance for part in week.values()) / jnp.square(spare)) + noise[2]
+    loc, variance = given(
+        jnp.log(spare) + factor - 0.5 * variance, variance, [(m, w.variance / (spare * (w.mean + 1e-3))) for m, w in both]
+    )
+    if METRICS[2] in data.streams:
+        released(METRICS[2], Measure(loc, jnp.sqrt(variance), positive=True), data.streams[METRICS[2]])
+    after_hours_metric(data, time, spent, path, factor, noise[3], both)
+
+
+def log_metric(data: Workload, name: str, week: Moments, factor: Array, noise: Array) -> Metric:
+    """A metric of one kind of work: condition on it, and tell what it says beyond its expectation."""
+    mean = week.mean + 1e-3
+    variance = jnp.log1p(week.variance / jnp.square(mean)) + noise
+    loc = jnp.log(mean) + factor - 0.5 * variance
+    if name not in data.streams:
+        return Metric(loc, variance, jnp.zeros_like(loc), np.zeros(loc.shape, bool))
+    stream = data.streams[name]
+    released(name, Measure(loc, jnp.sqrt(variance), positive=True), stream)
+    seen = stream.exact
+    return Metric(loc, variance, jnp.where(seen, np.log(np.where(seen, stream.ends[..., 0], 1.0)) - loc, 0.0), seen)
+
+
+def given(loc: Array, variance: Array, parts: list[tuple[Metric, Array]]) -> tuple[Array, Array]:
+    """Mean and variance of a normal quantity given what independent metrics said beyond their expectation.
+
+    Args:
+        loc: mean of the quantity.
+        variance: its variance.
+        parts: each metric, and its covariance with the quantity.
+    """
+    for metric, covariance in parts:
+        slope = jnp.where(metric.seen, covariance / metric.variance, 0.0)
+        loc = loc + slope * metric.residual
+        variance = variance - slope * covariance
+    return loc, jnp.maximum(variance, 1e-6)
+
+
+def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path, factor: Array, noise: Array, both: tuple) -> None:
+    """After-hours minutes as the vendor defines them: the shoulder of scheduled time is left out on working days."""
+    if METRICS[3] not in data.streams:
+        return
+    in_week = jnp.asarray(data.span.of_step)
+    worked = data.schedule.open_days > 0
+    shoulder = np.where(worked, data.shoulder[data.roster.vendor_of], 0.0)
+    over = spill(path.margin - shoulder / path.share, path.sd)
+    daily = path.share * path.days
+    mean = in_week @ (daily * over.mean)
+    own = path.share * daily * over.variance
+    carried = (1.0 - path.share[:-1]) * own[:-1] * over.chance[1:] * path.share[1:] / path.share[:-1]
+    variance = in_week @ own + 2.0 * in_week[:, :-1] @ carried
+    reach = path.share * over.chance
+    shared = (spent.inbox.variance, time.outside * spent.documentation.variance)
+    covariances = [in_week @ (reach * v) / (week.mean + 1e-3) for v, (_, week) in zip(shared, both, strict=True)]
+    scale = jnp.exp(factor)
+    loc, variance = given(mean, variance, [(metric, c) for (metric, _), c in zip(both, covariances, strict=True)])
+    sd = jnp.sqrt(jnp.square(scale) * variance + noise * jnp.square(scale * mean) + NEAR_ZERO**2)
+    released(METRICS[3], Measure(scale * loc, sd), data.streams[METRICS[3]])
+
+
+def survey(data: Workload, priors: Priors, path: Path) -> None:
+    """Perceived load: follows fatigue at the week's end; who answers may depend on who feels loaded."""
+    level, slope, spread, noise = (numpyro.sample(name, priors[name]) for name in ("tlx_level", "tlx_slope", "sd_tlx", "tlx_noise"))
+    trait = numpyro.sample("tlx_trait", dist.Normal(jnp.zeros(len(data.roster.provider)), spread))
+    last = data.span.of_step.shape[1] // len(data.span.weeks)
+    loc = level + slope * (path.fatigue[last - 1 :: last] - 1.0) + trait
+    numpyro.deterministic("week_tlx", TOP * jax.nn.sigmoid(loc))
+    if SURVEY not in data.streams:
+        return
+    stream = data.streams[SURVEY]
+    unknown = stream.access.unknowns(stream.grid, f"{SURVEY}_")
+    numpyro.sample(SURVEY, stream.access.likelihood(Score(loc, noise, TOP), stream.grid, unknown), obs=stream.ends)
+    for barrier in stream.access.absences:
+        if isinstance(barrier, SiteSelection):
+            law = barrier.takes_part(stream.grid, unknown[barrier.title], trait / spread)
+            people = Grid({"provider": data.roster.provider})
+            answered = barrier.took_part(stream.grid).astype(float)
+            numpyro.sample(
+                "response", Access().likelihood(Trials(np.ones(len(answered)), law.probs), people), obs=np.stack([answered, answered], -1)
+            )
+
+
+def record_weeks(data: Workload, asked: Demand, visits: list[Moments], spent: Minutes, path: Path) -> None:
+    """Weekly quantities of the observed span, (week, provider), for the fitted table."""
+    in_week = jnp.asarray(data.span.of_step)
+    last = data.span.of_step.shape[1] // len(data.span.weeks)
+    spilled = jnp.square(path.share) * path.spilled_variance
+    weeks = {
+        "week_after_hours": in_week @ path.after_hours,
+        "week_after_hours_sd": jnp.sqrt(in_week @ spilled),
+        "week_backlog": path.backlog[last - 1 :: last],
+        "week_messages": in_week @ asked.messages.sum(0),
+        "week_visits": in_week @ sum(v.mean for v in visits),
+        "week_inbox": in_week @ spent.inbox.mean,
+        "week_utilisation": (in_week @ (path.utilisation * data.schedule.open_days))
+        / np.maximum(data.span.of_step @ data.schedule.open_days, 1.0),
+    }
+    for name, value in weeks.items():
+        numpyro.deterministic(name, value)

@@ -1,0 +1,306 @@
+"""A cheap first look at the data: where each effect lies and how much the data say about it.
+
+Nothing here changes the posterior; it decides how the sampler sees it (`bayestwin.components.informed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from bayestwin.components.hierarchy import Sites, pool, pooled
+from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
+from bayestwin.components.trend import cosine_basis
+
+from .demand import usual_weights, yearly
+from .priors import PRIORS
+from .workload import CLOSED, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Workload
+
+OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
+NOISE = 0.09  # log sd of a weekly metric about its expectation: the vendor's error and items
+USUAL_CONCENTRATION = 10.0
+USUALLY_FILLED = 0.8  # share of slots that someone comes to
+FREE = 0.25  # share of empty slots from which on requests are seen in full
+SEASON_SD = 0.04  # how well half a year shows the season
+LOAD_SD = 90.0  # minutes: a working day's load about its mean
+HIDDEN_SHARE = 0.5  # of a known count's information that a hidden one gives
+TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.01, "sd_drift": 0.02, "season_amplitude": 0.05}
+
+
+def pilot(data: Workload) -> Pilot:
+    """Looks at the normal effects of the model, and starting values of the rest."""
+    looks = {**_demand(data), **_service(data), **_habits(data), **_silent(data)}
+    return Pilot(looks=looks, start={name: np.asarray(value) for name, value in TYPICAL.items()})
+
+
+def _prior(name: str) -> np.ndarray:
+    """Prior mean of a normal parameter."""
+    return np.asarray(PRIORS[name].parameters[0])
+
+
+def _silent(data: Workload) -> dict[str, Look]:
+    """Effects of which little is known beforehand: non-centred."""
+    return {"cleared": seen(np.zeros(len(data.roster.provider)), 0.0), "season": seen(np.zeros(4), 1.0 / SEASON_SD**2)}
+
+
+def _middle(ends: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A guess of each count, whether anything is known of it, and the share of information."""
+    some = np.isfinite(ends).all(-1)
+    low, high = np.where(some, ends[..., 0], 0.0), np.where(some, ends[..., 1], 0.0)
+    return 0.5 * (low + high), some, np.where(low == high, 1.0, HIDDEN_SHARE) * some
+
+
+def usual_rhythm(data: Workload) -> np.ndarray:
+    """Log exposure of each step at the prior's calendar, less its weighted mean, (message, step)."""
+    kinds = np.append(_prior("weekday_effect"), _prior("closed_effect"))[data.span.kind]
+    calls = _prior("calls_monday") * (data.span.kind == 0)
+    days = np.stack([kinds + (calls if name == "calls" else 0.0) for name in MESSAGES])
+    steps = np.log(np.exp(days) @ data.span.of_day.T)
+    return steps - (steps @ usual_weights(data.span))[:, None]
+
+
+def _demand(data: Workload) -> dict[str, Look]:
+    roster = data.roster
+    rhythm = np.exp(usual_rhythm(data))
+    messages = [_message_look(data, name, rhythm[i]) for i, name in enumerate(MESSAGES)]
+    value, information = (np.stack(part, axis=1) for part in zip(*messages, strict=True))
+    looks: dict[str, Look] = {}
+    for name, own in (("message", seen(value, information)), ("visit", _visits(data))):
+        clinic = pooled(own, site(f"{name}_own_sd"), roster.clinic_of, len(roster.clinic), site(f"{name}_shift"))
+        looks[f"provider_{name}s"] = own
+        looks[f"clinic_{name}s"] = clinic
+        looks[f"{name}_level"] = pooled(clinic, site("sd_clinic"))
+    looks["organisation_effect"] = _organisations(data, looks)
+    looks["walk_coefficient"] = _walk(data)
+    return looks
+
+
+def _organisations(data: Workload, looks: Mapping[str, Look]) -> Look:
+    """What clinics lie above the level of each stream by, pooled over streams and an organisation's clinics."""
+    groups, count = data.roster.organisation_of, len(data.roster.organisation)
+
+    def look(sites: Sites) -> Evidence:
+        value, information = jnp.zeros(count), jnp.full(count, 1e-9)
+        for name in ("message", "visit"):
+            found = looks[f"clinic_{name}s"](sites)
+            mean, weight = pool(found.value - sites[f"{name}_level"], found.information, groups, count, sites["sd_clinic"])
+            value, information = value + (weight * mean).sum(-1), information + weight.sum(-1)
+        return Evidence(value / information, information)
+
+    return look
+
+
+def _walk(data: Workload) -> Look:
+    """Cosine coefficients of the weeks' common departure from the calendar, season and growth."""
+    span = data.span
+    basis, _ = cosine_basis(len(span.weeks))
+    messages = _guesses(data, MESSAGES)
+    rhythm = np.exp(usual_rhythm(data))[:, :, None]
+    rate = np.nanmean(messages, axis=1, keepdims=True) / rhythm.mean(1, keepdims=True)
+    expected = np.where(np.isnan(messages), 0.0, rate * rhythm)
+    weekly = span.of_step @ np.nansum(messages, axis=(0, 2)), span.of_step @ expected.sum((0, 2))
+    known = bool((weekly[1] > 0).all())
+    departure = basis @ np.log(np.maximum(weekly[0], 1.0) / np.maximum(weekly[1], 1.0))
+    waves, years = (basis @ part for part in yearly(span, span.days[0]))
+
+    def look(sites: Sites) -> Evidence:
+        noise = jnp.square(sites["sd_week"]) / len(data.panel) + 1.0 / np.maximum(weekly[0], 1.0).mean()
+        value = departure - waves @ sites["season"] - years * sites["growth"]
+        return Evidence(jnp.where(known, value, 0.0), jnp.full(len(value), jnp.where(known, 1.0 / noise, 0.0)))
+
+    return look
+
+
+def _message_look(data: Workload, name: str, rhythm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean log rate of each provider and its information."""
+    if name not in data.streams:
+        return np.zeros(len(data.panel)), np.zeros(len(data.panel))
+    count, some, weight = _middle(data.streams[name].ends)
+    exposure = (rhythm[:, None] * some).sum(0)
+    rate = (count.sum(0) + 0.5) / np.maximum(exposure, 1e-9)
+    mean = rate * rhythm[:, None]
+    information = (weight * mean / (1.0 + mean / USUAL_CONCENTRATION)).sum(0)
+    known = exposure > 0
+    return np.where(known, np.log(np.where(known, rate, 1.0)), 0.0), np.where(known, information, 0.0)
+
+
+def _visits(data: Workload) -> Look:
+    """Log requests of a working day: seen as far as slots stay empty, hardly where they are full."""
+    open_days = (data.span.of_day @ (data.span.kind < CLOSED)).sum()
+    slots = data.schedule.slots
+    known = np.array([name in data.streams for name in MODES])
+    guesses = [_attended(data, mode) for mode in range(len(MODES))]
+    offered = np.stack([(s * some).sum(0) for s, (_, some) in zip(slots, guesses, strict=True)], axis=1)
+    came = np.stack([count.sum(0) for count, _ in guesses], axis=1)
+    a_day = slots.sum(1).T / open_days
+
+    def look(sites: Sites) -> Evidence:
+        filled = jnp.clip(came / jnp.maximum((1.0 - sites["no_show"]) * offered, 1.0), 0.02, 0.995)
+        free = jnp.clip((1.0 - filled) / FREE, 0.0, 1.0)
+        value = jnp.log(jnp.maximum(filled * a_day, 1e-3))
+        return Evidence(jnp.where(known, value, 0.0), jnp.where(known, offered * filled * free**3, 0.0))
+
+    return look
+
+
+def _attended(data: Workload, mode: int) -> tuple[np.ndarray, np.ndarray]:
+    """Guess of each attended count, as many as usually come where it is hidden, and whether anything is known of it."""
+    slots = data.schedule.slots[mode]
+    if MODES[mode] not in data.streams:
+        return np.zeros(slots.shape), np.zeros(slots.shape, bool)
+    ends = data.streams[MODES[mode]].ends
+    some = np.isfinite(ends).all(-1)
+    return np.where(some, np.clip(USUALLY_FILLED * slots, ends[..., 0], ends[..., 1]), 0.0), some
+
+
+def _totals(data: Workload, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of a weekly metric by provider, and which weeks are in it, (week, provider)."""
+    if name not in data.streams:
+        return np.zeros(len(data.panel)), np.zeros((len(data.span.weeks), len(data.panel)), bool)
+    stream = data.streams[name]
+    known = stream.exact
+    return np.where(known, stream.ends[..., 0], 0.0).sum(0), known
+
+
+def _guesses(data: Workload, names: tuple[str, ...]) -> np.ndarray:
+    """Guess of every count, (stream, step, provider): what was released, the provider's own mean where nothing was."""
+    found = []
+    for name in names:
+        if name not in data.streams:
+            found.append(np.full(data.schedule.minutes.shape, np.nan))
+            continue
+        count, some, _ = _middle(data.streams[name].ends)
+        mean = count.sum(0) / np.maximum(some.sum(0), 1)
+        found.append(np.where(some, count, mean))
+    return np.stack(found)
+
+
+def _usual_guesses(data: Workload) -> tuple[np.ndarray, np.ndarray]:
+    """Messages and visits by stream, the prior's level where a stream is withheld."""
+    messages = _guesses(data, MESSAGES)
+    working = data.span.of_day @ (data.span.kind < CLOSED)
+    usual = np.exp(_prior("message_level"))[:, None, None] * (data.panel / 1800.0) * working[:, None]
+    guesses = [_attended(data, mode) for mode in range(len(MODES))]
+    visits = [np.where(some, count, USUALLY_FILLED * slots) for (count, some), slots in zip(guesses, data.schedule.slots, strict=True)]
+    return np.where(np.isnan(messages), usual, messages), np.stack(visits)
+
+
+def _service(data: Workload) -> dict[str, Look]:
+    roster = data.roster
+    messages, visits = _usual_guesses(data)
+    inbox, inbox_weeks = _totals(data, METRICS[0])
+    documentation, documentation_weeks = _totals(data, METRICS[1])
+    items = np.einsum("wt,mti,wi->im", data.span.of_step, messages, inbox_weeks.astype(float))
+    seen_visits = np.einsum("wt,mti,wi->i", data.span.of_step, visits, documentation_weeks.astype(float))
+
+    def speed(sites: Sites) -> Evidence:
+        expected = jnp.log(jnp.maximum(items @ jnp.exp(sites["message_minutes"]), 1e-9))
+        value = np.log(np.maximum(inbox, 1e-9)) - expected - sites["vendor_factor"][roster.vendor_of]
+        return Evidence(jnp.where(inbox > 0, value, 0.0), jnp.where(inbox > 0, inbox_weeks.sum(0) / NOISE**2, 0.0))
+
+    share = items.sum(0) * np.exp(_prior("message_minutes"))
+    share = share / max(share.sum(), 1e-9)
+    basis = np.linalg.qr(np.column_stack([share, np.eye(len(MESSAGES))[:, 1:]]))[0]
+    basis = basis * np.sign(basis[:, :1].T @ share)[0] if share.any() else np.eye(len(MESSAGES))
+    usual_minutes = np.log(np.maximum(items @ np.exp(_prior("message_minutes")), 1e-9))
+
+    def per_message(sites: Sites) -> Evidence:
+        each = jnp.where(inbox > 0, inbox_weeks.sum(0) / NOISE**2, 0.0)
+        above = np.log(np.maximum(inbox, 1e-9)) - usual_minutes - sites["vendor_factor"][roster.vendor_of]
+        mean, weight = pool(jnp.where(inbox > 0, above, 0.0), each, np.zeros(len(inbox), int), 1, sites["sd_speed"])
+        size = np.square(share).sum()
+        value = _prior("message_minutes") + mean[0] * share / max(size, 1e-9)
+        return Evidence(value, jnp.zeros(len(share)).at[0].set(size * weight[0]), jnp.asarray(basis))
+
+    def own(sites: Sites) -> Evidence:
+        ratio = np.log(np.maximum(documentation, 1e-9)) - np.log(np.maximum(seen_visits, 1e-9))
+        value = ratio - sites["vendor_factor"][roster.vendor_of]
+        known = (documentation > 0) & (seen_visits > 0)
+        return Evidence(jnp.where(known, value, 0.0), jnp.where(known, documentation_weeks.sum(0) / NOISE**2, 0.0))
+
+    _, whole_weeks = _totals(data, METRICS[2])
+    every = inbox_weeks & documentation_weeks & whole_weeks
+    scheduled = (data.span.of_step @ data.schedule.minutes) / STANDARD_DAY
+    other = _other_minutes(data, every)
+    spare = np.array([other[roster.vendor_of == vendor].sum() for vendor in range(len(roster.organisation))])
+
+    def admin(sites: Sites) -> Evidence:
+        minutes = (spare * jnp.exp(-sites["vendor_factor"])).sum()
+        value = jnp.log(jnp.maximum(minutes, 1.0)) - np.log(max((scheduled * every).sum(), 1.0))
+        return Evidence(jnp.where(every.any(), value, 0.0), jnp.asarray(every.sum() / OTHER_NOISE**2))
+
+    clinic = pooled(own, site("sd_documentation"), roster.clinic_of, len(roster.clinic))
+    return {
+        "message_minutes": per_message,
+        "speed": speed,
+        "documentation": own,
+        "clinic_documentation": clinic,
+        "documentation_level": pooled(clinic, site("sd_documentation_clinic")),
+        "admin_minutes": admin,
+    }
+
+
+def _other_minutes(data: Workload, weeks: np.ndarray) -> np.ndarray:
+    """EHR minutes less inbox and documentation, by provider, summed over weeks in which all three are known."""
+    if not weeks.any():
+        return np.zeros(len(data.panel))
+    inbox, documentation, whole = (np.where(weeks, data.streams[name].ends[..., 0], 0.0).sum(0) for name in METRICS[:3])
+    return whole - inbox - documentation
+
+
+def _habits(data: Workload) -> dict[str, Look]:
+    worked = data.schedule.open_days
+    days = np.maximum(worked.sum(0), 1.0)
+    capacity = data.schedule.minutes.sum(0) / days
+    messages, visits = _usual_guesses(data)
+    per_day = messages.sum(1) / days, visits.sum(1) / days
+    shown, weeks = _totals(data, METRICS[3])
+    seen_days = np.maximum((data.span.of_step @ worked * weeks).sum(0), 1.0)
+    days_a_week = days / len(data.span.weeks)
+    # Of a tenth of the share: half of what is added spills, against a week's chance.
+    information = weeks.sum(0) * np.square(0.5 * capacity * days_a_week * 0.1 / LOAD_SD)
+
+    def usable(sites: Sites) -> Evidence:
+        inbox = (per_day[0].T @ jnp.exp(sites["message_minutes"])) * jnp.exp(sites["speed"])
+        each = jnp.exp(sites["visit_minutes"])[:, None] + (1.0 - sites["overlap"]) * jnp.exp(sites["documentation"])
+        load = inbox + (per_day[1] * each).sum(0) + jnp.exp(sites["admin_minutes"]) * capacity / STANDARD_DAY
+        after = shown / seen_days * jnp.exp(-sites["vendor_factor"][data.roster.vendor_of])
+        margin = unspill(after / jnp.clip(1.0 / (1.0 + jnp.exp(-sites["cleared"])), 0.3, 1.0))
+        share = jnp.clip((load - margin) / jnp.maximum(capacity, 1.0), 0.3, 0.985)
+        known = shown > 0
+        value = jnp.where(known, jnp.log(share) - jnp.log1p(-share), 0.0)
+        slope = share * (1.0 - share) / 0.1
+        return Evidence(value, jnp.where(known, information * jnp.square(slope), 0.0))
+
+    tlx_value, tlx_count = _survey(data)
+
+    def trait(sites: Sites) -> Evidence:
+        return Evidence(jnp.where(tlx_count > 0, tlx_value - sites["tlx_level"], 0.0), tlx_count / 0.4**2)
+
+    return {
+        "usable": usable,
+        "usable_level": pooled(usable, site("sd_usable")),
+        "tlx_trait": trait,
+    }
+
+
+def unspill(spilled: Array, sd: float = LOAD_SD) -> Array:
+    """The mean load over capacity that spills so much on average: inverse of E[max(X, 0)], within a few per cent of sd."""
+    ratio = jnp.maximum(spilled / sd, 1e-3)
+    # softplus with the slope that matches E[max(Z, 0)] = 0.399 at zero
+    scale = 0.3989 / np.log(2.0)
+    return sd * (ratio + scale * jnp.log(-jnp.expm1(-ratio / scale)))
+
+
+def _survey(data: Workload) -> tuple[np.ndarray, np.ndarray]:
+    """Mean logit of the answers and their number."""
+    if SURVEY not in data.streams:
+        return np.zeros(len(data.panel)), np.zeros(len(data.panel))
+    middle, some, _ = _middle(data.streams[SURVEY].ends)
+    share = np.clip(middle / 100.0, 0.02, 0.98)
+    logit = np.where(some, np.log(share) - np.log1p(-share), 0.0)
+    count = some.sum(0)
+    return logit.sum(0) / np.maximum(count, 1), count.astype(float)

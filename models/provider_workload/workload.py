@@ -1,0 +1,367 @@
+"""The model's data: arrays on named dims, made once from a study's observations.
+
+Dims: step (the grid: a day or an ISO week), week (ISO Monday), provider, clinic, organisation, message, mode, metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bayestwin.barriers import Access, Grid
+from bayestwin.cells import cells_of
+from bayestwin.components.calendar import after_closure, day_kinds, monday, public_holidays
+from bayestwin.errors import Fault, StudyError
+
+if TYPE_CHECKING:
+    from bayestwin.cells import StudyExtract
+    from bayestwin.extracts.hierarchy import Hierarchy
+    from bayestwin.extracts.observations import Observations
+    from bayestwin.study import Calendar as StudyCalendar
+    from bayestwin.study import Study
+
+MESSAGES = ("advice", "prescriptions", "results", "calls")
+MODES = ("visits", "remote_visits")
+METRICS = ("inbox_minutes", "documentation_minutes", "ehr_minutes", "after_hours_minutes")
+SURVEY = "tlx"
+POSITIVE, CENSORED = METRICS[:3], METRICS[3]
+SCHEDULE = ("hours", "slots", "remote_slots")
+PANEL, DEFINITION = "panel", "shoulder"
+GROUPS = ("age 18-39", "age 40-64", "age 65+", "multimorbid", "portal")
+STREAMS = (*MESSAGES, *MODES, *METRICS, SURVEY, *SCHEDULE, PANEL, DEFINITION)
+OPTIONAL = frozenset((*MESSAGES, *MODES, *METRICS, SURVEY, DEFINITION))
+STANDARD_PANEL = 1800.0
+STANDARD_DAY = 480.0  # scheduled minutes that levels of demand and admin refer to
+DAY, WEEK = np.timedelta64(1, "D"), np.timedelta64(7, "D")
+CLOSED = 5  # kinds of day from Saturday on
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who works where.
+
+    Attributes:
+        provider, clinic, organisation: codes.
+        names: readable names of the providers.
+        clinic_of: index of each provider's clinic.
+        organisation_of: index of each clinic's organisation, which stands for its EHR vendor too.
+    """
+
+    provider: np.ndarray
+    clinic: np.ndarray
+    organisation: np.ndarray
+    names: np.ndarray
+    clinic_of: np.ndarray
+    organisation_of: np.ndarray
+
+    @property
+    def vendor_of(self) -> np.ndarray:
+        """Index of each provider's organisation."""
+        return self.organisation_of[self.clinic_of]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Days of a span and the steps and weeks that they fall in; whole weeks only.
+
+    Attributes:
+        days: datetime64[D], from a Monday to a Sunday.
+        starts: first day of each step.
+        weeks: Monday of each week.
+        kind: kind of each day: Monday to Friday 0 to 4, closed days from 5 on.
+        closure: whether a day is the first working day after a public holiday.
+        of_day: (step, day) 1 where a day belongs to a step.
+        of_step: (week, step) 1 where a step belongs to a week.
+    """
+
+    days: np.ndarray
+    starts: np.ndarray
+    weeks: np.ndarray
+    kind: np.ndarray
+    closure: np.ndarray
+    of_day: np.ndarray
+    of_step: np.ndarray
+
+    @property
+    def length(self) -> np.ndarray:
+        """Days in each step."""
+        return self.of_day.sum(1)
+
+    @property
+    def week(self) -> np.ndarray:
+        """Index of each step's week."""
+        return self.of_step.argmax(0)
+
+
+def steps(first: np.datetime64, weeks: int, grid: str, place: StudyCalendar) -> Steps:
+    """Whole weeks from a Monday on.
+
+    Args:
+        first: the Monday.
+        weeks: their number.
+        grid: "day" or "week".
+        place: whose public holidays count.
+    """
+    days = first + np.arange(7 * weeks)
+    kind = day_kinds(days, public_holidays(days, place.country, place.subdivision))
+    mondays = days[::7]
+    whole = np.repeat(np.eye(weeks), 7, axis=1)
+    daily = grid == "day"
+    return Steps(
+        days=days,
+        starts=days if daily else mondays,
+        weeks=mondays,
+        kind=np.minimum(kind, CLOSED),
+        closure=after_closure(days, place.country, place.subdivision).astype(float),
+        of_day=np.eye(len(days)) if daily else whole,
+        of_step=whole if daily else np.eye(weeks),
+    )
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What is planned, (step, provider).
+
+    Attributes:
+        minutes: scheduled minutes.
+        open_days: scheduled working days.
+        slots: offered appointments by mode, (mode, step, provider).
+    """
+
+    minutes: np.ndarray
+    open_days: np.ndarray
+    slots: np.ndarray
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What was released of a stream.
+
+    Attributes:
+        ends: (time, provider, 2) ends of what is known of each cell.
+        access: what it came through.
+        grid: its cells.
+    """
+
+    ends: np.ndarray
+    access: Access
+    grid: Grid
+
+    @property
+    def exact(self) -> np.ndarray:
+        """Which cells are known."""
+        return self.ends[..., 0] == self.ends[..., 1]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """All that the model sees.
+
+    Attributes:
+        roster, span, schedule: who works where, when, and what is planned.
+        panel: patients of each provider, (provider,).
+        mix: share of each of `GROUPS` in it, (provider, group).
+        shoulder: minutes before and after scheduled time that an organisation's vendor leaves out of after-hours minutes, (organisation,).
+        streams: released streams by name; a withheld one is not there.
+    """
+
+    roster: Roster
+    span: Steps
+    schedule: Schedule
+    panel: np.ndarray
+    mix: np.ndarray
+    shoulder: np.ndarray
+    streams: Mapping[str, Stream]
+
+    @property
+    def coords(self) -> dict[str, np.ndarray]:
+        """Coordinates by dim."""
+        return {
+            "step": self.span.starts.astype("datetime64[ns]"),
+            "week": self.span.weeks.astype("datetime64[ns]"),
+            "provider": self.roster.provider,
+            "clinic": self.roster.clinic,
+            "organisation": self.roster.organisation,
+            "message": np.array(MESSAGES),
+            "mode": np.array(MODES),
+            "metric": np.array(METRICS),
+            "group": np.array(GROUPS),
+            "day_of_week": np.array(["Monday", "Tuesday", "Wednesday", "Thursday", "Friday"]),
+            "age": np.array(GROUPS[1:3]),
+            "frequency": np.arange(1, len(self.span.weeks)),
+            "slow": np.arange(slow_terms(len(self.span.weeks))),
+            "harmonic": np.array(["sin 1", "cos 1", "sin 2", "cos 2"]),
+            "end": np.array(["low", "high"]),
+        }
+
+
+def slow_terms(weeks: int) -> int:
+    """Cosine terms of the measurement drift: those with a half wave of four weeks or more."""
+    return max(min(weeks // 4, 6), 1)
+
+
+def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Observations]) -> Workload:
+    """Bring a study's observations to the model's dims.
+
+    Args:
+        study: the study.
+        hierarchy: its units, levels provider, clinic, organisation.
+        observations: what was known, by stream.
+
+    Raises:
+        StudyError: if levels, resolutions or dims are not those of the model, or no whole week is there.
+    """
+    by_stream = {extract.stream: extract for extract in study.extracts}
+    faults = [fault for extract in study.extracts for fault in _faults(study, extract, hierarchy)]
+    if faults:
+        raise StudyError(faults)
+    roster = roster_of(hierarchy)
+    first, weeks = _whole_weeks(study, observations["hours"])
+    span = steps(first, weeks, study.grid, study.calendar)
+    planned = [_dense(observations[name], span.starts) for name in SCHEDULE]
+    return Workload(
+        roster=roster,
+        span=span,
+        schedule=schedule_of(planned[0] * 60.0, np.stack(planned[1:]), span),
+        **patients(observations[PANEL]),
+        shoulder=_shoulder(observations.get(DEFINITION), len(roster.organisation)),
+        streams={
+            name: _stream(by_stream[name], observations[name], span, roster, study)
+            for name in (*MESSAGES, *MODES, *METRICS, SURVEY)
+            if name in observations
+        },
+    )
+
+
+def _faults(study: Study, extract: StudyExtract, hierarchy: Hierarchy) -> list[Fault]:
+    wanted = ["provider", "clinic", "organisation"]
+    if list(hierarchy.levels) != wanted:
+        return [
+            Fault("study.toml", "levels do not fit the model", "hierarchy.columns", value=str(list(hierarchy.levels)), expected=str(wanted))
+        ]
+    stream, file = extract.stream, "study.toml"
+    level = "organisation" if stream == DEFINITION else "provider"
+    weekly = stream in (*METRICS, SURVEY)
+    found = []
+    if extract.level != level:
+        found.append(
+            Fault(file, f"level does not fit the stream {stream!r}", f"extract.{extract.name}.level", value=extract.level, expected=level)
+        )
+    if stream not in (PANEL, DEFINITION) and extract.resolution != (expected := "week" if weekly else study.grid):
+        found.append(
+            Fault(
+                file,
+                f"resolution does not fit the stream {stream!r}",
+                f"extract.{extract.name}.resolution",
+                value=extract.resolution,
+                expected=expected,
+            )
+        )
+    if stream == PANEL and extract.categories.get("group") != GROUPS:
+        remedy = "give the panel's margins: dims = { group = COLUMN } and categories.group"
+        found.append(Fault(file, "panel has no margins", f"extract.{extract.name}.categories", expected=str(list(GROUPS)), remedy=remedy))
+    return found
+
+
+def roster_of(hierarchy: Hierarchy) -> Roster:
+    """Who works where."""
+    codes = hierarchy.codes
+    return Roster(
+        provider=codes["provider"],
+        clinic=codes["clinic"],
+        organisation=codes["organisation"],
+        names=hierarchy.names,
+        clinic_of=hierarchy.parents["provider", "clinic"],
+        organisation_of=hierarchy.parents["clinic", "organisation"],
+    )
+
+
+def schedule_of(minutes: np.ndarray, slots: np.ndarray, span: Steps) -> Schedule:
+    """What is planned; on the weekly grid a week has as many working days as eight-hour days fit in."""
+    daily = span.of_day.shape[0] == span.of_day.shape[1]
+    open_days = (minutes > 0).astype(float) if daily else np.minimum(np.ceil(minutes / STANDARD_DAY), 5.0)
+    return Schedule(minutes, open_days, np.where(minutes > 0, slots, 0.0))
+
+
+def _whole_weeks(study: Study, hours: Observations) -> tuple[np.datetime64, int]:
+    """Monday of the first scheduled week, and how many weeks from it on are scheduled and over at the as-of date."""
+    time = next(iter(hours.coords.values()))
+    first, last = monday(time[[0, -1]])
+    over = monday(np.array([np.datetime64(study.as_of) + DAY]))[0] - WEEK
+    weeks = int((min(last, over) - first) / WEEK) + 1
+    if weeks < 4:
+        raise StudyError(
+            [
+                Fault(
+                    "study.toml",
+                    "too few whole weeks",
+                    "as_of",
+                    value=str(study.as_of),
+                    expected="at least four weeks of schedule before it",
+                )
+            ]
+        )
+    return first, weeks
+
+
+def _rows(observations: Observations, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the observations' times are wanted, and their place among the wanted ones."""
+    time = next(iter(observations.coords.values()))
+    inside = np.isin(time, starts)
+    return inside, np.searchsorted(starts, time[inside])
+
+
+def _dense(observations: Observations, starts: np.ndarray) -> np.ndarray:
+    """Values on the wanted times, zero where there are none."""
+    inside, place = _rows(observations, starts)
+    dense = np.zeros((len(starts), observations.values.shape[1]))
+    dense[place] = np.where(observations.mask, observations.values, 0)[inside]
+    return dense
+
+
+def patients(panel: Observations) -> dict[str, np.ndarray]:
+    """Panel size and mix at the last month known of each provider."""
+    order = np.arange(len(panel.values))[:, None]
+    last = np.where(panel.mask.all(-1), order, -1).max(0)
+    if (last < 0).any():
+        unknown = panel.coords["provider"][last < 0]
+        raise StudyError(
+            [Fault(panel.provenance.file, "a provider has no panel", value=str(p), expected="a row for each group") for p in unknown]
+        )
+    counts = panel.values[last, np.arange(len(last))].astype(float)
+    size = counts[:, :3].sum(1)
+    return {"panel": size, "mix": counts / size[:, None]}
+
+
+def _shoulder(definition: Observations | None, organisations: int) -> np.ndarray:
+    return np.zeros(organisations) if definition is None else np.where(definition.mask, definition.values, 0)[-1].astype(float)
+
+
+def _stream(extract: StudyExtract, observations: Observations, span: Steps, roster: Roster, study: Study) -> Stream:
+    access = extract.access(study.as_of)
+    name, starts = ("week", span.weeks) if extract.resolution == "week" else (extract.resolution, span.starts)
+    clinics = roster.clinic[roster.clinic_of]
+    grid = Grid({name: starts, "provider": roster.provider}, {("provider", "clinic"): clinics})
+    inside, place = _rows(observations, starts)
+    if access.out(grid).dims != grid.dims:
+        raise StudyError(
+            [
+                Fault(
+                    "study.toml",
+                    f"the stream {extract.stream!r} must keep its cells",
+                    f"extract.{extract.name}.barriers",
+                    value=str(access.out(grid).dims),
+                    expected=str(grid.dims),
+                )
+            ]
+        )
+    ends = np.broadcast_to([-np.inf, np.inf], (*grid.shape, 2)).copy()
+    ends[place] = cells_of(observations, access)[inside]
+    if extract.stream in POSITIVE:
+        ends[ends[..., 1] <= 0.0] = [-np.inf, np.inf]  # a week without work says nothing of its minutes
+    if extract.stream == CENSORED:
+        ends[ends[..., 1] <= 0.0] = [-np.inf, 0.0]  # none is any amount that the vendor's rule leaves out
+    return Stream(ends, access, grid)
