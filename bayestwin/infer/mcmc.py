@@ -6,7 +6,7 @@ end and turned into named quantities in one pass.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.settings import Sampling
+from bayestwin.infer.whiten import whitened
 
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
@@ -66,6 +67,7 @@ def sample(
     pilot: Pilot,
     sampling: Sampling,
     watch: Callable[[Progress], None] = lambda progress: None,
+    axes: Mapping[str, int] | None = None,
 ) -> Draws:
     """Sample a model's posterior by NUTS in the parameterisation that its pilot suggests.
 
@@ -74,6 +76,8 @@ def sample(
         pilot: what a first look said about its effects; `Pilot()` samples the model as written.
         sampling: chains, draws, warm-up, seed.
         watch: called after each chunk of draws.
+        axes: the axis of the units of each site that has one, where units are independent given the rest and the
+            posterior is to be whitened by its curvature; not whitened if None.
 
     Returns:
         Draws of every latent and deterministic site, the pilot's auxiliary sites left out.
@@ -81,8 +85,12 @@ def sample(
     fast = informed(model, pilot)
     centre = _first_values(fast)
     units = _units(fast, centre)
+    potential = partial(potential_energy, fast, (), {})
+    back: Callable[[Any], Any] = lambda z: z  # noqa: E731 (what whitening would undo)
+    if axes is not None:
+        potential, back, centre, units = _whitened(potential, centre, _of_unknowns(centre, axes))
     kernel = NUTS(
-        potential_fn=partial(potential_energy, fast, (), {}),
+        potential_fn=potential,
         step_size=FIRST_STEP,
         inverse_mass_matrix=np.square(ravel_pytree(units)[0]),
         target_accept_prob=sampling.target_accept,
@@ -105,7 +113,7 @@ def sample(
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
-    sites = _natural(partial(constrain_fn, fast, (), {}, return_deterministic=True), z)
+    sites = _natural(lambda values: constrain_fn(fast, (), {}, back(values), return_deterministic=True), z)
     return Draws({name: value for name, value in sites.items() if name not in fast.effects | fast.scales}, stats)
 
 
@@ -122,6 +130,23 @@ def _first_values(model: informed) -> dict[str, jax.Array]:
         return {name: biject_to(law.support).inv(value(name, law)) for name, law in latent.items()}
 
     return jax.jit(run)()
+
+
+def _of_unknowns(z: Mapping[str, jax.Array], axes: Mapping[str, int]) -> dict[str, int]:
+    """The units' axes by the names that the sampler knows the sites by."""
+    return {name: axes[site] for name in z if (site := name.removesuffix("_u")) in axes}
+
+
+def _whitened(potential: Callable, z: dict, axes: Mapping[str, int]) -> tuple[Callable, Callable, dict, dict]:
+    """Potential in whitened coordinates, the way back from them, where chains begin, and their units."""
+    _, unravel = ravel_pytree(z)
+    white = whitened(potential, z, axes)
+
+    def back(q: Any) -> Any:
+        return unravel(white(ravel_pytree(q)[0]))
+
+    units = {name: np.ones(np.shape(value)) for name, value in z.items()}
+    return lambda q: potential(back(q)), back, jax.tree.map(jnp.zeros_like, z), units
 
 
 def _units(model: informed, z: dict) -> dict[str, np.ndarray]:

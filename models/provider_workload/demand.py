@@ -139,25 +139,28 @@ def demand(data: Workload, priors: Priors) -> Demand:
     """Draw demand: levels, mix, places, persons and time."""
     span, roster = data.span, data.roster
     common_time = rhythm(sample_calendar(priors), span, span.days[0])
-    weeks = weekly(data, priors)
+    walk, weeks = weekly(data, priors)
     mix = [numpyro.sample(name, priors[name]) for name in ("age_effect", "multimorbid_effect", "portal_effect")]
     offset = [
         own - usual for own, usual in zip(mix_effect(data.mix, *mix), mix_effect(typical_mix(data.mix, data.panel), *mix), strict=True)
     ]
     size = np.log(data.panel / STANDARD_PANEL)[:, None]
     weight = usual_weights(span)
-    in_time = common_time.messages[:, :, None] + weeks[span.week]  # message, step, provider
-    mean_time = jnp.einsum("t,mti->im", weight, in_time)
+    shared_time = common_time.messages + walk[span.week]
+    in_time = shared_time[:, :, None] + weeks[span.week]  # message, step, provider
+    shared_mean, own_mean = shared_time @ weight, weight @ weeks[span.week]
     correlation = numpyro.sample("correlation", priors["correlation"])
     person = numpyro.sample("provider_common", dist.Normal(jnp.zeros(len(roster.provider)), 1.0))
     sd_organisation = numpyro.sample("sd_organisation", priors["sd_organisation"])
     sd_clinic = numpyro.sample("sd_clinic", priors["sd_clinic"])
     spread = {name: numpyro.sample(f"sd_{name}s", priors[f"sd_{name}s"]) for name in ("message", "visit")}
     open_time = common_time.visits - np.log(np.maximum(_open_days(span), 1e-6))
-    shifts = {"message": offset[0] + size + mean_time, "visit": offset[1] + size + (open_time @ weight)}
+    # What of a provider's shift others share is told to the looks at clinics; the provider's own part would tie clinics to all of them.
+    shared = {"message": offset[0] + size + shared_mean, "visit": offset[1] + size + (open_time @ weight)}
+    of_person = {"message": own_mean[:, None], "visit": 0.0}
     own = {name: numpyro.deterministic(f"{name}_own_sd", sd * jnp.sqrt(1.0 - correlation)) for name, sd in spread.items()}
     shift = {
-        name: numpyro.deterministic(f"{name}_shift", shifts[name] + sd * jnp.sqrt(correlation) * person[:, None])
+        name: numpyro.deterministic(f"{name}_shift", shared[name]) + of_person[name] + sd * jnp.sqrt(correlation) * person[:, None]
         for name, sd in spread.items()
     }
     level = {name: numpyro.sample(f"{name}_level", priors[f"{name}_level"]) for name in spread}
@@ -169,7 +172,7 @@ def demand(data: Workload, priors: Priors) -> Demand:
         return numpyro.sample(f"provider_{name}s", dist.Normal(clinic[roster.clinic_of] + shift[name], own[name]))
 
     messages, visits = of_providers("message"), of_providers("visit")
-    base = numpyro.deterministic("message_base", messages - mean_time)
+    base = numpyro.deterministic("message_base", messages - shared_mean - own_mean[:, None])
     visit_base = numpyro.deterministic("visit_base", visits - open_time @ weight)
     return Demand(jnp.exp(base.T[:, None] + in_time), jnp.exp(visit_base.T[:, None] + common_time.visits[:, None]))
 
@@ -179,7 +182,7 @@ def _open_days(span: Steps) -> np.ndarray:
     return span.of_day @ (span.kind < CLOSED)
 
 
-def weekly(data: Workload, priors: Priors) -> Float[Array, "week provider"]:
+def weekly(data: Workload, priors: Priors) -> tuple[Float[Array, " week"], Float[Array, "week provider"]]:
     """Draw a walk that all messages share, and each provider's weeks about it."""
     count = len(data.span.weeks)
     spread, memory, step = (numpyro.sample(name, priors[name]) for name in ("sd_week", "week_memory", "walk"))
@@ -188,7 +191,7 @@ def weekly(data: Workload, priors: Priors) -> Float[Array, "week provider"]:
     walk, own = departures(coefficient, spread, memory, noise)
     numpyro.deterministic("last_week_effect", own[-1])
     numpyro.deterministic("last_walk", walk[-1])
-    return walk[:, None] + own
+    return walk, own
 
 
 def departures(

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from bayestwin.components.hierarchy import Sites, pool, pooled
 from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
@@ -22,6 +21,8 @@ from .workload import CLOSED, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Wo
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.09  # log sd of a weekly metric about its expectation: the vendor's error and items
 USUAL_CONCENTRATION = 10.0
+USUAL_NO_SHOW, USUAL_OVERLAP = 0.13, 0.35
+PLAUSIBLE = (0.4, 0.97)  # usable shares to begin with
 USUALLY_FILLED = 0.8  # share of slots that someone comes to
 FREE = 0.25  # share of empty slots from which on requests are seen in full
 SEASON_SD = 0.04  # how well half a year shows the season
@@ -137,13 +138,9 @@ def _visits(data: Workload) -> Look:
     came = np.stack([count.sum(0) for count, _ in guesses], axis=1)
     a_day = slots.sum(1).T / open_days
 
-    def look(sites: Sites) -> Evidence:
-        filled = jnp.clip(came / jnp.maximum((1.0 - sites["no_show"]) * offered, 1.0), 0.02, 0.995)
-        free = jnp.clip((1.0 - filled) / FREE, 0.0, 1.0)
-        value = jnp.log(jnp.maximum(filled * a_day, 1e-3))
-        return Evidence(jnp.where(known, value, 0.0), jnp.where(known, offered * filled * free**3, 0.0))
-
-    return look
+    filled = np.clip(came / np.maximum((1.0 - USUAL_NO_SHOW) * offered, 1.0), 0.02, 0.98)
+    free = np.clip((1.0 - filled) / FREE, 0.0, 1.0)
+    return seen(np.where(known, np.log(np.maximum(filled * a_day, 1e-3)), 0.0), np.where(known, offered * filled * free**3, 0.0))
 
 
 def _attended(data: Workload, mode: int) -> tuple[np.ndarray, np.ndarray]:
@@ -228,8 +225,8 @@ def _service(data: Workload) -> dict[str, Look]:
     spare = np.array([other[roster.vendor_of == vendor].sum() for vendor in range(len(roster.organisation))])
 
     def admin(sites: Sites) -> Evidence:
-        minutes = (spare * jnp.exp(-sites["vendor_factor"])).sum()
-        value = jnp.log(jnp.maximum(minutes, 1.0)) - np.log(max((scheduled * every).sum(), 1.0))
+        minutes = (np.maximum(spare, 1.0) * jnp.exp(-sites["vendor_factor"])).sum()
+        value = jnp.log(minutes) - np.log(max((scheduled * every).sum(), 1.0))
         return Evidence(jnp.where(every.any(), value, 0.0), jnp.asarray(every.sum() / OTHER_NOISE**2))
 
     clinic = pooled(own, site("sd_documentation"), roster.clinic_of, len(roster.clinic))
@@ -241,6 +238,13 @@ def _service(data: Workload) -> dict[str, Look]:
         "documentation_level": pooled(clinic, site("sd_documentation_clinic")),
         "admin_minutes": admin,
     }
+
+
+def _a_day(data: Workload, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """A weekly metric by working day, and the working days of the weeks in which it is known."""
+    total, weeks = _totals(data, name)
+    days = (data.span.of_step @ data.schedule.open_days * weeks).sum(0)
+    return total / np.maximum(days, 1.0), days
 
 
 def _other_minutes(data: Workload, weeks: np.ndarray) -> np.ndarray:
@@ -255,26 +259,23 @@ def _habits(data: Workload) -> dict[str, Look]:
     worked = data.schedule.open_days
     days = np.maximum(worked.sum(0), 1.0)
     capacity = data.schedule.minutes.sum(0) / days
-    messages, visits = _usual_guesses(data)
-    per_day = messages.sum(1) / days, visits.sum(1) / days
-    shown, weeks = _totals(data, METRICS[3])
-    seen_days = np.maximum((data.span.of_step @ worked * weeks).sum(0), 1.0)
+    visits = _usual_guesses(data)[1].sum(1) / days
+    (shown, after_days), (inbox, inbox_days), (documentation, documentation_days) = (_a_day(data, METRICS[i]) for i in (3, 0, 1))
     days_a_week = days / len(data.span.weeks)
     # Of a tenth of the share: half of what is added spills, against a week's chance.
-    information = weeks.sum(0) * np.square(0.5 * capacity * days_a_week * 0.1 / LOAD_SD)
+    information = after_days / days_a_week * np.square(0.5 * capacity * days_a_week * 0.1 / LOAD_SD)
+    known = (shown > 0) & (inbox_days > 0) & (documentation_days > 0)
 
-    def usable(sites: Sites) -> Evidence:
-        inbox = (per_day[0].T @ jnp.exp(sites["message_minutes"])) * jnp.exp(sites["speed"])
-        each = jnp.exp(sites["visit_minutes"])[:, None] + (1.0 - sites["overlap"]) * jnp.exp(sites["documentation"])
-        load = inbox + (per_day[1] * each).sum(0) + jnp.exp(sites["admin_minutes"]) * capacity / STANDARD_DAY
-        after = shown / seen_days * jnp.exp(-sites["vendor_factor"][data.roster.vendor_of])
-        margin = unspill(after / jnp.clip(1.0 / (1.0 + jnp.exp(-sites["cleared"])), 0.3, 1.0))
-        share = jnp.clip((load - margin) / jnp.maximum(capacity, 1.0), 0.3, 0.985)
-        known = shown > 0
-        value = jnp.where(known, jnp.log(share) - jnp.log1p(-share), 0.0)
-        slope = share * (1.0 - share) / 0.1
-        return Evidence(value, jnp.where(known, information * jnp.square(slope), 0.0))
-
+    load = (
+        inbox
+        + (1.0 - USUAL_OVERLAP) * documentation
+        + visits.T @ np.exp(_prior("visit_minutes"))
+        + np.exp(_prior("admin_minutes")) * capacity / STANDARD_DAY
+    )
+    # What is not cleared on one day comes back on the next, so that in the end nearly all that spills is done after hours.
+    share = np.clip((load - unspill(shown)) / np.maximum(capacity, 1.0), *PLAUSIBLE)
+    value = np.where(known, np.log(share / (1.0 - share)), 0.0)
+    usable = seen(value, np.where(known, information * np.square(share * (1.0 - share) / 0.1), 0.0))
     tlx_value, tlx_count = _survey(data)
 
     def trait(sites: Sites) -> Evidence:
@@ -287,12 +288,12 @@ def _habits(data: Workload) -> dict[str, Look]:
     }
 
 
-def unspill(spilled: Array, sd: float = LOAD_SD) -> Array:
+def unspill(spilled: np.ndarray, sd: float = LOAD_SD) -> np.ndarray:
     """The mean load over capacity that spills so much on average: inverse of E[max(X, 0)], within a few per cent of sd."""
-    ratio = jnp.maximum(spilled / sd, 1e-3)
+    ratio = spilled / sd + 1e-3
     # softplus with the slope that matches E[max(Z, 0)] = 0.399 at zero
     scale = 0.3989 / np.log(2.0)
-    return sd * (ratio + scale * jnp.log(-jnp.expm1(-ratio / scale)))
+    return sd * (ratio + scale * np.log(-np.expm1(-ratio / scale)))
 
 
 def _survey(data: Workload) -> tuple[np.ndarray, np.ndarray]:
