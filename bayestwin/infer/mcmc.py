@@ -85,9 +85,9 @@ def sample(
     fast = informed(model, pilot)
     centre = _first_values(fast)
     units = _units(fast, centre)
-    potential = partial(potential_energy, fast, (), {})
+    potential: Callable[[Any], jax.Array] = partial(potential_energy, fast, (), {})
     back: Callable[[Any], Any] = lambda z: z  # noqa: E731 (what whitening would undo)
-    if axes is not None:
+    if axes:
         potential, back, centre, units = _whitened(potential, centre, _of_unknowns(centre, axes))
     kernel = NUTS(
         potential_fn=potential,

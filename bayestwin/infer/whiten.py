@@ -35,9 +35,9 @@ class Arrow(NamedTuple):
         shared: (shared, shared).
     """
 
-    own: Float[Array, "unit slot slot"]
-    border: Float[Array, "unit slot shared"]
-    shared: Float[Array, "shared shared"]
+    own: np.ndarray
+    border: np.ndarray
+    shared: np.ndarray
 
 
 class Layout(NamedTuple):

@@ -165,6 +165,8 @@ class Definition:
         ridges: combinations of parameters that the data may not tell apart.
         selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream; it must
             have a normal prior about zero and no data may inform it.
+        whiten: whether a unit's unknowns depend on other units' only through unknowns without an axis of units, in the pilot's
+            coordinates too: the sampler then whitens by the posterior's curvature.
         simulation: how to draw a study, or None.
     """
 
@@ -195,7 +197,13 @@ class Definition:
     changes: tuple[type[Change], ...] = ()
     ridges: tuple[Ridge, ...] = ()
     selection: Mapping[str, str] = field(default_factory=dict)
+    whiten: bool = False
     simulation: Simulation | None = None
+
+    @property
+    def unit_axes(self) -> dict[str, int]:
+        """The units' axis of each site that has one, where the sampler may whiten by curvature; none otherwise."""
+        return {name: dims.index(self.unit) for name, dims in self.dims.items() if self.unit in dims} if self.whiten else {}
 
 
 @dataclass(frozen=True)

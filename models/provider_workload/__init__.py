@@ -39,5 +39,6 @@ MODEL = Definition(
     per_draw=per_draw,
     draw=draw_span,
     counted=counted,
+    whiten=True,
     simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=4, weeks=26)),
 )

@@ -90,11 +90,14 @@ def yearly(span: Steps, origin: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
     return tuple(part.reshape(len(span.weeks), 7, -1).mean(1).squeeze() for part in yearly_by_day(span, origin))
 
 
-def memory_root(memory: Array, weeks: int) -> Float[Array, "week week"]:
-    """Lower-triangular root of the correlation memory^|i - j|."""
-    lag = np.subtract.outer(np.arange(weeks), np.arange(weeks))
-    decay = jnp.where(lag >= 0, memory ** np.maximum(lag, 0), 0.0)
-    return decay * jnp.where(np.arange(weeks) > 0, jnp.sqrt(1.0 - jnp.square(memory)), 1.0)
+def memory_spectrum(memory: Array, weeks: int) -> Float[Array, " frequency"]:
+    """Variance of each cosine coefficient of a unit-variance series of which a share `memory` is left after a week.
+
+    Source: Percival & Walden (1993), "Spectral Analysis for Physical Applications", §9.2, the spectrum of an AR(1) series, at the
+    cosines' frequencies.
+    """
+    _, eigenvalues = cosine_basis(weeks)
+    return (1.0 - jnp.square(memory)) / (jnp.square(1.0 - memory) + memory * eigenvalues)
 
 
 def usual_weights(span: Steps) -> np.ndarray:
@@ -148,19 +151,18 @@ def demand(data: Workload, priors: Priors) -> Demand:
     weight = usual_weights(span)
     shared_time = common_time.messages + walk[span.week]
     in_time = shared_time[:, :, None] + weeks[span.week]  # message, step, provider
-    shared_mean, own_mean = shared_time @ weight, weight @ weeks[span.week]
+    shared_mean = shared_time @ weight
     correlation = numpyro.sample("correlation", priors["correlation"])
-    person = numpyro.sample("provider_common", dist.Normal(jnp.zeros(len(roster.provider)), 1.0))
     sd_organisation = numpyro.sample("sd_organisation", priors["sd_organisation"])
     sd_clinic = numpyro.sample("sd_clinic", priors["sd_clinic"])
     spread = {name: numpyro.sample(f"sd_{name}s", priors[f"sd_{name}s"]) for name in ("message", "visit")}
+    person = numpyro.sample("provider_common", dist.Normal(jnp.zeros(len(roster.provider)), 1.0))
     open_time = common_time.visits - np.log(np.maximum(_open_days(span), 1e-6))
     # What of a provider's shift others share is told to the looks at clinics; the provider's own part would tie clinics to all of them.
     shared = {"message": offset[0] + size + shared_mean, "visit": offset[1] + size + (open_time @ weight)}
-    of_person = {"message": own_mean[:, None], "visit": 0.0}
     own = {name: numpyro.deterministic(f"{name}_own_sd", sd * jnp.sqrt(1.0 - correlation)) for name, sd in spread.items()}
     shift = {
-        name: numpyro.deterministic(f"{name}_shift", shared[name]) + of_person[name] + sd * jnp.sqrt(correlation) * person[:, None]
+        name: numpyro.deterministic(f"{name}_shift", shared[name]) + sd * jnp.sqrt(correlation) * person[:, None]
         for name, sd in spread.items()
     }
     level = {name: numpyro.sample(f"{name}_level", priors[f"{name}_level"]) for name in spread}
@@ -172,7 +174,7 @@ def demand(data: Workload, priors: Priors) -> Demand:
         return numpyro.sample(f"provider_{name}s", dist.Normal(clinic[roster.clinic_of] + shift[name], own[name]))
 
     messages, visits = of_providers("message"), of_providers("visit")
-    base = numpyro.deterministic("message_base", messages - shared_mean - own_mean[:, None])
+    base = numpyro.deterministic("message_base", messages - shared_mean)
     visit_base = numpyro.deterministic("visit_base", visits - open_time @ weight)
     return Demand(jnp.exp(base.T[:, None] + in_time), jnp.exp(visit_base.T[:, None] + common_time.visits[:, None]))
 
@@ -187,19 +189,13 @@ def weekly(data: Workload, priors: Priors) -> tuple[Float[Array, " week"], Float
     count = len(data.span.weeks)
     spread, memory, step = (numpyro.sample(name, priors[name]) for name in ("sd_week", "week_memory", "walk"))
     coefficient = numpyro.sample("walk_coefficient", dist.Normal(jnp.zeros(count - 1), step / np.sqrt(cosine_basis(count)[1])))
-    noise = numpyro.sample("week_noise", dist.Normal(jnp.zeros((count, len(data.roster.provider))), 1.0))
-    walk, own = departures(coefficient, spread, memory, noise)
+    sd = spread * jnp.sqrt(memory_spectrum(memory, count))[:, None]
+    by_provider = numpyro.sample("week_coefficient", dist.Normal(jnp.zeros((count - 1, len(data.roster.provider))), sd))
+    basis = cosine_basis(count)[0]
+    walk, own = basis.T @ coefficient, basis.T @ by_provider
     numpyro.deterministic("last_week_effect", own[-1])
     numpyro.deterministic("last_walk", walk[-1])
     return walk, own
-
-
-def departures(
-    coefficient: Array, spread: Array, memory: Array, noise: Array
-) -> tuple[Float[Array, " week"], Float[Array, "week provider"]]:
-    """The common walk and each provider's own weeks, from what they are made of."""
-    count = len(noise)
-    return cosine_basis(count)[0].T @ coefficient, spread * (memory_root(memory, count) @ noise)
 
 
 def expected_demand(data: Workload, draw: Mapping[str, np.ndarray]) -> Demand:
@@ -210,6 +206,7 @@ def expected_demand(data: Workload, draw: Mapping[str, np.ndarray]) -> Demand:
         draw: sites of one draw.
     """
     in_time = rhythm(Calendar(**{name: jnp.asarray(draw[name]) for name in Calendar._fields}), data.span, data.span.days[0])
-    walk, own = departures(*(jnp.asarray(draw[name]) for name in ("walk_coefficient", "sd_week", "week_memory", "week_noise")))
+    basis = cosine_basis(len(data.span.weeks))[0]
+    walk, own = (basis.T @ draw[name] for name in ("walk_coefficient", "week_coefficient"))
     log_messages = draw["message_base"].T[:, None] + in_time.messages[:, :, None] + (walk[:, None] + own)[data.span.week]
     return Demand(jnp.exp(log_messages), jnp.exp(draw["visit_base"].T[:, None] + in_time.visits[:, None]))

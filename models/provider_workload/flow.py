@@ -168,9 +168,9 @@ def flow(habits: Habits, load: Load, start: State) -> tuple[State, Path]:
 class Booking(NamedTuple):
     """Visits by step and provider, means over chance: requests waiting, share of slots filled, chance of not showing up."""
 
-    waiting: Float[Array, "step provider"]
-    fill: Float[Array, "step provider"]
-    no_show: Float[Array, "step provider"]
+    waiting: Float[Array, "step ... provider"]
+    fill: Float[Array, "step ... provider"]
+    no_show: Float[Array, "step ... provider"]
 
 
 NO_SHOW_LIMIT, NO_SHOW_DAYS = 0.31, 50.0  # Green & Savin (2008), Operations Research 56(6): limit and pace of no-shows with delay
@@ -185,12 +185,12 @@ def booking(
     The queue is an expectation: the number offered is E[min(waiting, slots)] for a waiting number of Poisson variance.
 
     Args:
-        requests: expected requests, (step, provider).
-        slots: offered appointments, (step, provider).
+        requests: expected requests, (step, ..., provider).
+        slots: offered appointments, (step, ..., provider).
         days: days in each step, (step,).
         prompt: chance of not showing up without a wait.
         giving_up: share of those left waiting that give up in a day.
-        start: requests waiting, (provider,).
+        start: requests waiting, (..., provider).
     """
     pace = jnp.maximum(slots.sum(0) / days.sum(), 1e-3)  # slots a day
 

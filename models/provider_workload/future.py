@@ -116,7 +116,7 @@ def people(draw: Draw) -> People:
         documentation=np.exp(draw["documentation"]),
         outside=1.0 - draw["overlap"],
         admin=np.exp(draw["admin_minutes"]),
-        usable=_share(draw["usable"]),
+        usable=np.exp(draw["usable"]),
         cleared=_share(draw["cleared"]),
         cleared_off=draw["cleared_off"],
         memory=draw["memory"],

@@ -25,7 +25,7 @@ from bayestwin.laws.trials import Trials
 from bayestwin.laws.within import Moments, still_to_come, within
 
 from .demand import Demand, demand
-from .flow import Booking, Habits, Load, Path, booking, flow, rested, spill
+from .flow import Habits, Load, Path, booking, flow, rested, spill
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT, NEAR_ZERO
 from .workload import MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_terms
 
@@ -118,22 +118,24 @@ def message_counts(data: Workload, priors: Priors, asked: Demand) -> list[Moment
 
 def visit_counts(data: Workload, asked: Demand, coming: Coming) -> tuple[list[Moments], Array]:
     """Attended visits of the slots offered, and the requests waiting at the end, (mode, provider)."""
-    found, waiting = [], []
-    for name, requests, slots in zip(MODES, asked.requests, data.schedule.slots, strict=True):
-        left, seen = booking(requests, jnp.asarray(slots), jnp.asarray(data.span.length), *coming, jnp.zeros(slots.shape[1]))
-        law = attended(slots, seen)
-        waiting.append(left)
+    slots = data.schedule.slots
+    # Both modes in one loop over steps: (step, mode, provider).
+    asked_for, offered = asked.requests.swapaxes(0, 1), slots.swapaxes(0, 1)
+    waiting, seen = booking(asked_for, jnp.asarray(offered), jnp.asarray(data.span.length), *coming, jnp.zeros(offered.shape[1:]))
+    found = []
+    for mode, name in enumerate(MODES):
+        law = attended(slots[mode], seen.fill[:, mode], seen.no_show[:, mode])
         if name in data.streams:
             released(name, law, data.streams[name])
             found.append(within(law, data.streams[name].ends))
         else:
             found.append(Moments(law.mean, law.variance))
-    return found, jnp.stack(waiting)
+    return found, waiting
 
 
-def attended(slots: np.ndarray, seen: Booking) -> Trials:
+def attended(slots: np.ndarray, fill: Array, no_show: Array) -> Trials:
     """Law of attended visits: slots that are filled by someone who comes."""
-    return Trials(np.round(slots), seen.fill * (1.0 - seen.no_show))
+    return Trials(np.round(slots), fill * (1.0 - no_show))
 
 
 def service(data: Workload, priors: Priors) -> Service:
@@ -189,12 +191,12 @@ def sample_habits(data: Workload, priors: Priors) -> Habits:
     """Draw how providers use their time."""
     providers = len(data.roster.provider)
 
-    def share(name: str) -> Array:
+    def each(name: str) -> Array:
         spread, level = (numpyro.sample(part, priors[part]) for part in (f"sd_{name}", f"{name}_level"))
-        return jax.nn.sigmoid(numpyro.sample(name, dist.Normal(jnp.repeat(level, providers), spread)))
+        return numpyro.sample(name, dist.Normal(jnp.repeat(level, providers), spread))
 
-    cleared = share("cleared")
-    usable = share("usable")
+    cleared = jax.nn.sigmoid(each("cleared"))
+    usable = jnp.exp(each("usable"))
     return Habits(usable, cleared, *(numpyro.sample(name, priors[name]) for name in ("cleared_off", "memory")))
 
 

@@ -7,27 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from bayestwin.components.hierarchy import Sites, pool, pooled
 from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import cosine_basis
 
+from .clinic import People, attendance
 from .demand import usual_weights, yearly
-from .priors import PRIORS
+from .flow import Habits, Load, flow, rested
+from .priors import NEAR_ZERO, PRIORS
 from .workload import CLOSED, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Workload
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.09  # log sd of a weekly metric about its expectation: the vendor's error and items
 USUAL_CONCENTRATION = 10.0
 USUAL_NO_SHOW, USUAL_OVERLAP = 0.13, 0.35
-PLAUSIBLE = (0.4, 0.97)  # usable shares to begin with
+PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
 USUALLY_FILLED = 0.8  # share of slots that someone comes to
 FREE = 0.25  # share of empty slots from which on requests are seen in full
 SEASON_SD = 0.04  # how well half a year shows the season
+SCORING, USUAL_PRECISION = 6, 4.0  # steps of Fisher scoring, and the prior precision that holds them
+HIDDEN_VISITS = 0.1  # of a known count's information that a hidden one of a few slots gives
+DAY_SD = 40.0  # minutes: a day's work about what its counts say
 LOAD_SD = 90.0  # minutes: a working day's load about its mean
 HIDDEN_SHARE = 0.5  # of a known count's information that a hidden one gives
+_NONE = np.zeros(1)
+USUAL_QUEUE = People(_NONE, _NONE, _NONE, 0.0, 0.0, _NONE, _NONE, 0.0, 0.0, USUAL_NO_SHOW, 0.03)
 TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.01, "sd_drift": 0.02, "season_amplitude": 0.05}
 
 
@@ -68,7 +77,7 @@ def _demand(data: Workload) -> dict[str, Look]:
     rhythm = np.exp(usual_rhythm(data))
     messages = [_message_look(data, name, rhythm[i]) for i, name in enumerate(MESSAGES)]
     value, information = (np.stack(part, axis=1) for part in zip(*messages, strict=True))
-    looks: dict[str, Look] = {}
+    looks: dict[str, Look] = {"provider_common": _persons(data, value, information)}
     for name, own in (("message", seen(value, information)), ("visit", _visits(data))):
         clinic = pooled(own, site(f"{name}_own_sd"), roster.clinic_of, len(roster.clinic), site(f"{name}_shift"))
         looks[f"provider_{name}s"] = own
@@ -76,7 +85,26 @@ def _demand(data: Workload) -> dict[str, Look]:
         looks[f"{name}_level"] = pooled(clinic, site("sd_clinic"))
     looks["organisation_effect"] = _organisations(data, looks)
     looks["walk_coefficient"] = _walk(data)
+    looks["week_coefficient"] = _weeks(data)
     return looks
+
+
+def _persons(data: Workload, value: np.ndarray, information: np.ndarray) -> Look:
+    """What a provider's message streams lie above the clinic's by together, in units of what they have in common."""
+    groups = np.eye(len(data.roster.clinic))[data.roster.clinic_of]
+    known = information > 0
+    above = np.where(known, value - np.log(data.panel)[:, None], 0.0)
+    mean = (groups.T @ above) / np.maximum(groups.T @ known, 1.0)
+    departure = np.where(known, above - mean[data.roster.clinic_of], 0.0)
+    noise = np.where(known, 1.0 / np.where(known, information, 1.0), 1e9)
+
+    def look(sites: Sites) -> Evidence:
+        common = sites["sd_messages"] * jnp.sqrt(sites["correlation"])
+        weight = common / (jnp.square(sites["sd_messages"]) * (1.0 - sites["correlation"]) + noise)
+        told = (weight * common).sum(-1)
+        return Evidence((weight * departure).sum(-1) / (told + 1e-9), told)
+
+    return look
 
 
 def _organisations(data: Workload, looks: Mapping[str, Look]) -> Look:
@@ -115,15 +143,38 @@ def _walk(data: Workload) -> Look:
     return look
 
 
+def _weeks(data: Workload) -> Look:
+    """Cosine coefficients of each provider's weeks about their mean and about what all have in common."""
+    basis, _ = cosine_basis(len(data.span.weeks))
+    messages, in_week = _guesses(data, MESSAGES), data.span.of_step
+    rhythm = np.exp(usual_rhythm(data))[:, :, None]
+    known = ~np.isnan(messages)
+    counts = np.where(known, messages, 0.0)
+    mean = counts.mean(1, keepdims=True) / rhythm.mean(1, keepdims=True) * rhythm
+    weekly, expected = in_week @ counts.sum(0), in_week @ np.where(known, mean, 0.0).sum(0)
+    departure = np.log((weekly + 1.0) / (expected + 1.0))
+    own = basis @ (departure - departure.mean(1, keepdims=True))
+    information = sum(_told(data, name, mean[i]) for i, name in enumerate(MESSAGES)) / len(data.span.weeks)
+    return seen(own, np.broadcast_to(information, own.shape))
+
+
+def _told(data: Workload, name: str, mean: np.ndarray) -> np.ndarray:
+    """Information about a provider's log rate in all released cells of a stream, (provider,)."""
+    if name not in data.streams:
+        return np.zeros(mean.shape[1])
+    weight = _middle(data.streams[name].ends)[2]
+    return (weight * mean / (1.0 + mean / USUAL_CONCENTRATION)).sum(0)
+
+
 def _message_look(data: Workload, name: str, rhythm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean log rate of each provider and its information."""
     if name not in data.streams:
         return np.zeros(len(data.panel)), np.zeros(len(data.panel))
-    count, some, weight = _middle(data.streams[name].ends)
+    count, some, _ = _middle(data.streams[name].ends)
     exposure = (rhythm[:, None] * some).sum(0)
     rate = (count.sum(0) + 0.5) / np.maximum(exposure, 1e-9)
     mean = rate * rhythm[:, None]
-    information = (weight * mean / (1.0 + mean / USUAL_CONCENTRATION)).sum(0)
+    information = _told(data, name, mean)
     known = exposure > 0
     return np.where(known, np.log(np.where(known, rate, 1.0)), 0.0), np.where(known, information, 0.0)
 
@@ -139,8 +190,33 @@ def _visits(data: Workload) -> Look:
     a_day = slots.sum(1).T / open_days
 
     filled = np.clip(came / np.maximum((1.0 - USUAL_NO_SHOW) * offered, 1.0), 0.02, 0.98)
-    free = np.clip((1.0 - filled) / FREE, 0.0, 1.0)
-    return seen(np.where(known, np.log(np.maximum(filled * a_day, 1e-3)), 0.0), np.where(known, offered * filled * free**3, 0.0))
+    begin = np.log(np.maximum(filled * a_day, 1e-3))
+    found = [_requests(data, mode, guesses[mode], begin[:, mode]) for mode in range(len(MODES))]
+    value, information = (np.stack(part, axis=1) for part in zip(*found, strict=True))
+    return seen(np.where(known, value, 0.0), np.where(known, information, 0.0))
+
+
+def _requests(data: Workload, mode: int, guess: tuple[np.ndarray, np.ndarray], begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log requests of a working day by Fisher scoring through the booking queue, and their information."""
+    slots, length = data.schedule.slots[mode], data.span.length
+    open_days = (data.span.of_day @ (data.span.kind < CLOSED))[:, None]
+    (came, some), nobody = guess, np.zeros(slots.shape[1])
+    known = slots * some
+    if MODES[mode] in data.streams:
+        known = known * np.where(data.streams[MODES[mode]].exact, 1.0, HIDDEN_VISITS)
+
+    def chance(x: np.ndarray) -> np.ndarray:
+        return attendance(USUAL_QUEUE, np.exp(x) * open_days, slots, length, nobody)
+
+    x = begin
+    for _ in range(SCORING):
+        p = np.clip(chance(x), 1e-3, 1.0 - 1e-3)
+        slope = (chance(x + 0.01) - p) / 0.01
+        per_slot = slope / (p * (1.0 - p))
+        share = np.where(slots > 0, came / np.where(slots > 0, slots, 1.0), p)
+        information = (known * per_slot * slope).sum(0)
+        x = x + np.clip((known * (share - p) * per_slot).sum(0) / (information + USUAL_PRECISION), -0.5, 0.5)
+    return x, information
 
 
 def _attended(data: Workload, mode: int) -> tuple[np.ndarray, np.ndarray]:
@@ -240,6 +316,36 @@ def _service(data: Workload) -> dict[str, Look]:
     }
 
 
+def _usable(data: Workload, begin: np.ndarray, inbox: np.ndarray, documentation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log usable time by Fisher scoring of the after-hours metric through the flow, and their information."""
+    if METRICS[3] not in data.streams:
+        return begin, np.zeros_like(begin)
+    messages, visits = _usual_guesses(data)
+    days = np.maximum(data.schedule.open_days.sum(0), 1.0)
+    per_message = inbox * days / np.maximum(messages.sum((0, 1)), 1e-9)
+    per_visit = documentation * days / np.maximum(visits.sum((0, 1)), 1e-9)
+    each = np.exp(_prior("visit_minutes"))[:, None] + (1.0 - USUAL_OVERLAP) * per_visit
+    admin = np.exp(_prior("admin_minutes")) * data.schedule.minutes / STANDARD_DAY
+    work = messages.sum(0) * per_message + np.einsum("mti,mi->ti", visits, each) + admin
+    load = Load(*(jnp.asarray(x) for x in (work, np.full(work.shape, DAY_SD**2), data.schedule.minutes, data.schedule.open_days)))
+    stream = data.streams[METRICS[3]]
+    shown, weight = np.where(stream.exact, stream.ends[..., 0], 0.0), stream.exact.astype(float)
+
+    @jax.jit
+    def weekly(x: Array) -> tuple[Array, Array]:
+        habits = Habits(jnp.exp(x), jnp.full(len(begin), 0.8), jnp.array(0.5), jnp.array(0.8))
+        _, path = flow(habits, load, rested(len(begin)))
+        return data.span.of_step @ path.after_hours, data.span.of_step @ (jnp.square(path.share) * path.spilled_variance)
+
+    x = jnp.asarray(begin)
+    for _ in range(SCORING):
+        (mean, variance), (slope, _) = jax.jvp(weekly, (x,), (jnp.ones_like(x),))
+        precision = weight / (variance + jnp.square(0.05 * mean) + NEAR_ZERO**2)
+        information = (precision * jnp.square(slope)).sum(0)
+        x = x + jnp.clip((precision * slope * (shown - mean)).sum(0) / (information + 1.0 / 0.05**2), -0.1, 0.1)
+    return np.asarray(x), np.asarray(information)
+
+
 def _a_day(data: Workload, name: str) -> tuple[np.ndarray, np.ndarray]:
     """A weekly metric by working day, and the working days of the weeks in which it is known."""
     total, weeks = _totals(data, name)
@@ -260,10 +366,7 @@ def _habits(data: Workload) -> dict[str, Look]:
     days = np.maximum(worked.sum(0), 1.0)
     capacity = data.schedule.minutes.sum(0) / days
     visits = _usual_guesses(data)[1].sum(1) / days
-    (shown, after_days), (inbox, inbox_days), (documentation, documentation_days) = (_a_day(data, METRICS[i]) for i in (3, 0, 1))
-    days_a_week = days / len(data.span.weeks)
-    # Of a tenth of the share: half of what is added spills, against a week's chance.
-    information = after_days / days_a_week * np.square(0.5 * capacity * days_a_week * 0.1 / LOAD_SD)
+    (shown, _), (inbox, inbox_days), (documentation, documentation_days) = (_a_day(data, METRICS[i]) for i in (3, 0, 1))
     known = (shown > 0) & (inbox_days > 0) & (documentation_days > 0)
 
     load = (
@@ -274,8 +377,8 @@ def _habits(data: Workload) -> dict[str, Look]:
     )
     # What is not cleared on one day comes back on the next, so that in the end nearly all that spills is done after hours.
     share = np.clip((load - unspill(shown)) / np.maximum(capacity, 1.0), *PLAUSIBLE)
-    value = np.where(known, np.log(share / (1.0 - share)), 0.0)
-    usable = seen(value, np.where(known, information * np.square(share * (1.0 - share) / 0.1), 0.0))
+    value, information = _usable(data, np.log(share), inbox, documentation)
+    usable = seen(np.where(known, value, 0.0), np.where(known, information, 0.0))
     tlx_value, tlx_count = _survey(data)
 
     def trait(sites: Sites) -> Evidence:

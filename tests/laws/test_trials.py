@@ -1,5 +1,7 @@
 """Bounded counts, bounded scores, and what counts are expected to be given what was released of them."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,7 @@ def test_trials_draw_from_their_law() -> None:
 def test_a_score_has_mass_one_and_is_the_logit_normal_density() -> None:
     law = Score(jnp.array([0.6]), jnp.array([0.5]), 100.0)
     cells = np.linspace(0.0, 100.0, 2001)
-    masses = [float(jnp.exp(law.log_mass(np.array([a]), np.array([b])))[0]) for a, b in zip(cells[:-1], cells[1:], strict=True)]
+    masses = [float(jnp.exp(law.log_mass(np.array([a]), np.array([b])))[0]) for a, b in pairwise(cells)]
     assert sum(masses) == pytest.approx(1.0, abs=1e-9)
     density = float(jnp.exp(law.log_mass(np.array([70.0]), np.array([70.0])))[0])
     narrow = float(jnp.exp(law.log_mass(np.array([69.99]), np.array([70.01])))[0]) / 0.02
@@ -59,10 +61,16 @@ def test_scores_draw_from_their_law_and_stay_on_the_scale() -> None:
     assert stats.kstest(np.log(drawn / (100 - drawn)), stats.norm(0.6, 0.5).cdf).pvalue > 1e-4
 
 
-@pytest.mark.parametrize("law", [Counts(jnp.full(3, 8.0)), Counts(jnp.full(3, 8.0), jnp.array(3.0)), Trials(np.full(3, 30.0), jnp.full(3, 0.25))])
+@pytest.mark.parametrize(
+    "law", [Counts(jnp.full(3, 8.0)), Counts(jnp.full(3, 8.0), jnp.array(3.0)), Trials(np.full(3, 30.0), jnp.full(3, 0.25))]
+)
 def test_moments_within_ends_are_those_of_draws_that_fall_there(law: Counts | Trials) -> None:
     rng = np.random.default_rng(1)
-    wide = Counts(jnp.full(200_000, 8.0), law.concentration) if isinstance(law, Counts) else Trials(np.full(200_000, 30.0), jnp.full(200_000, 0.25))
+    wide = (
+        Counts(jnp.full(200_000, 8.0), law.concentration)
+        if isinstance(law, Counts)
+        else Trials(np.full(200_000, 30.0), jnp.full(200_000, 0.25))
+    )
     drawn = wide.draw(rng).astype(float)
     hidden = drawn[(drawn >= 1) & (drawn <= 10)]
     found = within(law, np.array([[1, 10], [4, 4], [-np.inf, np.inf]]))

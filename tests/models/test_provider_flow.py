@@ -33,7 +33,12 @@ def habits(providers: int = PROVIDERS) -> object:
 
 
 def of(work: np.ndarray, variance: np.ndarray | float, scheduled: np.ndarray) -> object:
-    return flow.Load(jnp.asarray(work), jnp.broadcast_to(jnp.asarray(variance, float), work.shape), jnp.asarray(scheduled), jnp.asarray(scheduled > 0, float))
+    return flow.Load(
+        jnp.asarray(work),
+        jnp.broadcast_to(jnp.asarray(variance, float), work.shape),
+        jnp.asarray(scheduled),
+        jnp.asarray(scheduled > 0, float),
+    )
 
 
 def people(one: object) -> object:
@@ -49,7 +54,7 @@ def looped(one: object, work: np.ndarray, scheduled: np.ndarray) -> tuple[np.nda
 
 def test_a_known_load_flows_as_in_a_plain_loop(loads: tuple[np.ndarray, np.ndarray]) -> None:
     work, scheduled = loads
-    after, in_hours, backlog, fatigue = looped(habits(), work[None], scheduled)
+    after, _, backlog, fatigue = looped(habits(), work[None], scheduled)
     _, path = flow.flow(habits(), of(work, 0.0, scheduled), flow.rested(PROVIDERS))
     # The kink is blunt by the least sd of a minute, nothing else differs.
     np.testing.assert_allclose(path.after_hours, after[0], atol=2.0 * flow.LEAST_SD)
@@ -124,6 +129,8 @@ def test_the_booking_queue_is_that_of_the_plain_loop() -> None:
     slots = np.round(rng.uniform(8, 20, (STEPS, PROVIDERS))) * (np.arange(STEPS) % 7 < 5)[:, None]
     requests = 12.0 * (np.arange(STEPS) % 7 < 5)[:, None] * rng.uniform(0.8, 1.3, (STEPS, PROVIDERS))
     one = people(habits())
-    _, seen = flow.booking(jnp.asarray(requests), jnp.asarray(slots), jnp.ones(STEPS), jnp.array(0.1), jnp.array(0.03), jnp.zeros(PROVIDERS))
+    _, seen = flow.booking(
+        jnp.asarray(requests), jnp.asarray(slots), jnp.ones(STEPS), jnp.array(0.1), jnp.array(0.03), jnp.zeros(PROVIDERS)
+    )
     plain = clinic.attendance(one, requests, slots, np.ones(STEPS), np.zeros(PROVIDERS))
     np.testing.assert_allclose(seen.fill * (1.0 - seen.no_show), plain, atol=1e-9)

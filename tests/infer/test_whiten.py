@@ -1,0 +1,84 @@
+"""Whitening by curvature: exact for a normal arrow, harmless for the rest."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from scipy import stats
+
+from bayestwin.components.informed import Pilot, seen
+from bayestwin.infer.mcmc import sample
+from bayestwin.infer.settings import Sampling
+from bayestwin.infer.whiten import curvature, layout, mode, whitened
+
+UNITS, SLOTS, SHARED = 4, 3, 2
+NAMES = {"own": jnp.zeros((SLOTS, UNITS)), "common": jnp.zeros(SHARED)}
+
+
+def arrow(seed: int = 0) -> np.ndarray:
+    """A positive curvature in which units meet only in what they share; flat order: common, then own (slot, unit)."""
+    rng = np.random.default_rng(seed)
+    size = SHARED + SLOTS * UNITS
+    curved = np.zeros((size, size))
+    for unit in range(UNITS):
+        index = [0, 1, *(SHARED + slot * UNITS + unit for slot in range(SLOTS))]
+        root = rng.normal(size=(5, 5))
+        curved[np.ix_(index, index)] += root @ root.T
+    return curved + 0.3 * np.eye(size)
+
+
+def test_every_unknown_has_one_place() -> None:
+    places = layout(NAMES, {"own": 1})
+    assert places.own.shape == (UNITS, SLOTS)
+    assert sorted([*places.own.ravel(), *places.shared]) == list(range(SHARED + SLOTS * UNITS))
+
+
+def test_probes_along_slots_give_the_whole_arrow() -> None:
+    curved, places = arrow(), layout(NAMES, {"own": 1})
+    found = curvature(lambda x: curved @ x, np.ones(len(curved)), places)
+    np.testing.assert_allclose(found.shared, curved[np.ix_(places.shared, places.shared)], atol=1e-8)
+    for unit, own in enumerate(places.own):
+        np.testing.assert_allclose(found.own[unit], curved[np.ix_(own, own)], atol=1e-8)
+        np.testing.assert_allclose(found.border[unit], curved[np.ix_(own, places.shared)], atol=1e-8)
+
+
+def test_a_normal_law_becomes_standard() -> None:
+    curved, centre = arrow(), np.arange(14.0) / 7.0
+
+    def potential(z: dict) -> jax.Array:
+        x = jnp.concatenate([z["common"], z["own"].ravel()]) - centre
+        return 0.5 * x @ jnp.asarray(curved) @ x
+
+    white = whitened(potential, NAMES, {"own": 1})
+    jacobian = np.asarray(jax.jacobian(white)(jnp.zeros(14)))
+    np.testing.assert_allclose(np.asarray(white.centre), centre, atol=1e-4)
+    np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(14), atol=1e-6)
+
+
+def test_flat_and_falling_directions_do_not_break_it() -> None:
+    white = whitened(lambda z: 0.5 * (z["own"] ** 2).sum() - 0.001 * (z["common"] ** 2).sum(), NAMES, {"own": 1})
+    assert np.isfinite(np.asarray(white(jnp.ones(14)))).all()
+
+
+def test_the_mode_of_a_bowl_is_found() -> None:
+    found = mode(lambda x: (float(((x - 3.0) ** 2).sum()), 2.0 * (x - 3.0)), np.zeros(5))
+    np.testing.assert_allclose(found, 3.0, atol=1e-4)
+
+
+def test_the_posterior_is_that_of_the_closed_form() -> None:
+    y = np.array([1.0, 2.0, 6.0, 3.0])
+
+    def model() -> None:
+        level = numpyro.sample("level", dist.Normal(0.0, 2.0))
+        effect = numpyro.sample("effect", dist.Normal(jnp.repeat(level, 4), 1.0))
+        numpyro.sample("y", dist.Normal(effect, 0.5), obs=y)
+
+    sampling = Sampling(chains=2, draws=2000, warmup=200, seed=3)
+    draws = sample(model, Pilot({"effect": seen(y, 4.0)}), sampling, axes={"effect": 0})
+    precision = 0.25 + 4.0 / 1.25
+    expected = stats.norm((y / 1.25).sum() / precision, precision**-0.5)
+    level = draws.sites["level"].ravel()
+    assert abs(level.mean() - expected.mean()) < 0.05
+    assert abs(level.std() / expected.std() - 1.0) < 0.06
+    assert draws.stats["diverging"].sum() == 0
