@@ -142,16 +142,15 @@ def demand(data: Workload, priors: Priors) -> Demand:
     """Draw demand: levels, mix, places, persons and time."""
     span, roster = data.span, data.roster
     common_time = rhythm(sample_calendar(priors), span, span.days[0])
-    walk, weeks = weekly(data, priors)
+    weeks = weekly(data, priors)
     mix = [numpyro.sample(name, priors[name]) for name in ("age_effect", "multimorbid_effect", "portal_effect")]
     offset = [
         own - usual for own, usual in zip(mix_effect(data.mix, *mix), mix_effect(typical_mix(data.mix, data.panel), *mix), strict=True)
     ]
     size = np.log(data.panel / STANDARD_PANEL)[:, None]
     weight = usual_weights(span)
-    shared_time = common_time.messages + walk[span.week]
-    in_time = shared_time[:, :, None] + weeks[span.week]  # message, step, provider
-    shared_mean = shared_time @ weight
+    in_time = common_time.messages[:, :, None] + weeks[span.week]  # message, step, provider
+    shared_mean = common_time.messages @ weight
     correlation = numpyro.sample("correlation", priors["correlation"])
     sd_organisation = numpyro.sample("sd_organisation", priors["sd_organisation"])
     sd_clinic = numpyro.sample("sd_clinic", priors["sd_clinic"])
@@ -184,18 +183,20 @@ def _open_days(span: Steps) -> np.ndarray:
     return span.of_day @ (span.kind < CLOSED)
 
 
-def weekly(data: Workload, priors: Priors) -> tuple[Float[Array, " week"], Float[Array, "week provider"]]:
+def weekly(data: Workload, priors: Priors) -> Float[Array, "week provider"]:
     """Draw a walk that all messages share, and each provider's weeks about it."""
     count = len(data.span.weeks)
     spread, memory, step = (numpyro.sample(name, priors[name]) for name in ("sd_week", "week_memory", "walk"))
     coefficient = numpyro.sample("walk_coefficient", dist.Normal(jnp.zeros(count - 1), step / np.sqrt(cosine_basis(count)[1])))
     sd = spread * jnp.sqrt(memory_spectrum(memory, count))[:, None]
-    by_provider = numpyro.sample("week_coefficient", dist.Normal(jnp.zeros((count - 1, len(data.roster.provider))), sd))
+    by_provider = numpyro.sample(
+        "week_coefficient", dist.Normal(jnp.broadcast_to(coefficient[:, None], (count - 1, len(data.roster.provider))), sd)
+    )
     basis = cosine_basis(count)[0]
-    walk, own = basis.T @ coefficient, basis.T @ by_provider
-    numpyro.deterministic("last_week_effect", own[-1])
+    walk, weeks = basis.T @ coefficient, basis.T @ by_provider
     numpyro.deterministic("last_walk", walk[-1])
-    return walk, own
+    numpyro.deterministic("last_week_effect", weeks[-1] - walk[-1])
+    return weeks
 
 
 def expected_demand(data: Workload, draw: Mapping[str, np.ndarray]) -> Demand:
@@ -207,6 +208,6 @@ def expected_demand(data: Workload, draw: Mapping[str, np.ndarray]) -> Demand:
     """
     in_time = rhythm(Calendar(**{name: jnp.asarray(draw[name]) for name in Calendar._fields}), data.span, data.span.days[0])
     basis = cosine_basis(len(data.span.weeks))[0]
-    walk, own = (basis.T @ draw[name] for name in ("walk_coefficient", "week_coefficient"))
-    log_messages = draw["message_base"].T[:, None] + in_time.messages[:, :, None] + (walk[:, None] + own)[data.span.week]
+    weeks = basis.T @ draw["week_coefficient"]
+    log_messages = draw["message_base"].T[:, None] + in_time.messages[:, :, None] + weeks[data.span.week]
     return Demand(jnp.exp(log_messages), jnp.exp(draw["visit_base"].T[:, None] + in_time.visits[:, None]))

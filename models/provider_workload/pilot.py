@@ -17,7 +17,7 @@ from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import cosine_basis
 
 from .clinic import People, attendance
-from .demand import usual_weights, yearly
+from .demand import memory_spectrum, usual_weights, yearly
 from .flow import Habits, Load, flow, rested
 from .priors import NEAR_ZERO, PRIORS
 from .workload import CLOSED, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Workload
@@ -84,9 +84,7 @@ def _demand(data: Workload) -> dict[str, Look]:
         looks[f"clinic_{name}s"] = clinic
         looks[f"{name}_level"] = pooled(clinic, site("sd_clinic"))
     looks["organisation_effect"] = _organisations(data, looks)
-    looks["walk_coefficient"] = _walk(data)
-    looks["week_coefficient"] = _weeks(data)
-    return looks
+    return looks | _weeks(data)
 
 
 def _persons(data: Workload, value: np.ndarray, information: np.ndarray) -> Look:
@@ -122,29 +120,8 @@ def _organisations(data: Workload, looks: Mapping[str, Look]) -> Look:
     return look
 
 
-def _walk(data: Workload) -> Look:
-    """Cosine coefficients of the weeks' common departure from the calendar, season and growth."""
-    span = data.span
-    basis, _ = cosine_basis(len(span.weeks))
-    messages = _guesses(data, MESSAGES)
-    rhythm = np.exp(usual_rhythm(data))[:, :, None]
-    rate = np.nanmean(messages, axis=1, keepdims=True) / rhythm.mean(1, keepdims=True)
-    expected = np.where(np.isnan(messages), 0.0, rate * rhythm)
-    weekly = span.of_step @ np.nansum(messages, axis=(0, 2)), span.of_step @ expected.sum((0, 2))
-    known = bool((weekly[1] > 0).all())
-    departure = basis @ np.log(np.maximum(weekly[0], 1.0) / np.maximum(weekly[1], 1.0))
-    waves, years = (basis @ part for part in yearly(span, span.days[0]))
-
-    def look(sites: Sites) -> Evidence:
-        noise = jnp.square(sites["sd_week"]) / len(data.panel) + 1.0 / np.maximum(weekly[0], 1.0).mean()
-        value = departure - waves @ sites["season"] - years * sites["growth"]
-        return Evidence(jnp.where(known, value, 0.0), jnp.full(len(value), jnp.where(known, 1.0 / noise, 0.0)))
-
-    return look
-
-
-def _weeks(data: Workload) -> Look:
-    """Cosine coefficients of each provider's weeks about their mean and about what all have in common."""
+def _weeks(data: Workload) -> dict[str, Look]:
+    """Cosine coefficients of each provider's weeks, and of the walk that they have in common."""
     basis, _ = cosine_basis(len(data.span.weeks))
     messages, in_week = _guesses(data, MESSAGES), data.span.of_step
     rhythm = np.exp(usual_rhythm(data))[:, :, None]
@@ -152,10 +129,22 @@ def _weeks(data: Workload) -> Look:
     counts = np.where(known, messages, 0.0)
     mean = counts.mean(1, keepdims=True) / rhythm.mean(1, keepdims=True) * rhythm
     weekly, expected = in_week @ counts.sum(0), in_week @ np.where(known, mean, 0.0).sum(0)
-    departure = np.log((weekly + 1.0) / (expected + 1.0))
-    own = basis @ (departure - departure.mean(1, keepdims=True))
+    departure = basis @ np.log((weekly + 1.0) / (expected + 1.0))
     information = sum(_told(data, name, mean[i]) for i, name in enumerate(MESSAGES)) / len(data.span.weeks)
-    return seen(own, np.broadcast_to(information, own.shape))
+    waves, years = (basis @ part for part in yearly(data.span, data.span.days[0]))
+
+    def by_provider(sites: Sites) -> Evidence:
+        value = departure.T - waves @ sites["season"] - years * sites["growth"]
+        return Evidence(value, jnp.broadcast_to(information[:, None], value.shape))
+
+    def own(sites: Sites) -> Evidence:
+        found = by_provider(sites)
+        return Evidence(found.value.T, found.information.T)
+
+    def spread(sites: Sites) -> Array:
+        return sites["sd_week"] * jnp.sqrt(memory_spectrum(sites["week_memory"], len(data.span.weeks)))
+
+    return {"week_coefficient": own, "walk_coefficient": pooled(by_provider, spread)}
 
 
 def _told(data: Workload, name: str, mean: np.ndarray) -> np.ndarray:
