@@ -116,7 +116,12 @@ def _draw(definition: Definition, data: Any, priors: PriorTable, place: Any, see
     drawn = prior_draws(model, rng, 1)
     assert definition.simulation is not None
     data = definition.simulation.publish(folder, data, drawn, definition.model, priors, rng)
-    truth = dataset({name: value[0] for name, value in drawn.items()}, definition.dims, data.coords, sampled=False)
+    truth = dataset(
+        {name: value[0] for name, value in drawn.items() if name not in definition.expectations},
+        definition.dims,
+        data.coords,
+        sampled=False,
+    )
     span = definition.future(data, FUTURE_WEEKS, Scenario(), place)
     arrays = {name: value[0] for name, value in definition.per_draw(data, drawn, span).items()}
     ahead = definition.draw(data, span, arrays, rng, 1)

@@ -9,6 +9,12 @@ from bayestwin.library import library_folder
 INDEX = tomllib.loads((library_folder("data") / "index.toml").read_text(encoding="utf-8"))
 
 
+UNITS = {
+    "virtual_practices": {"area": 24, "board": 6, "region": 2},
+    "virtual_clinic": {"provider": 24, "clinic": 4, "organisation": 2},
+}
+
+
 @pytest.mark.parametrize("name", INDEX)
 def test_bundled_study_is_what_the_index_says(name: str) -> None:
     folder = library_folder("data") / name
@@ -19,4 +25,4 @@ def test_bundled_study_is_what_the_index_says(name: str) -> None:
 @pytest.mark.parametrize("name", INDEX)
 def test_bundled_study_is_without_fault(name: str) -> None:
     found = bt.check_study(bt.read_study(library_folder("data") / name))
-    assert found["units"] == {"area": 24, "board": 6, "region": 2}
+    assert found["units"] == UNITS[name]

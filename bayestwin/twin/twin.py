@@ -165,6 +165,7 @@ class Definition:
         ridges: combinations of parameters that the data may not tell apart.
         selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream; it must
             have a normal prior about zero and no data may inform it.
+        expectations: sites that are what is expected given the data, not what happened: no part of a simulated study's truth.
         whiten: whether a unit's unknowns depend on other units' only through unknowns without an axis of units, in the pilot's
             coordinates too: the sampler then whitens by the posterior's curvature.
         simulation: how to draw a study, or None.
@@ -197,6 +198,7 @@ class Definition:
     changes: tuple[type[Change], ...] = ()
     ridges: tuple[Ridge, ...] = ()
     selection: Mapping[str, str] = field(default_factory=dict)
+    expectations: frozenset[str] = frozenset()
     whiten: bool = False
     simulation: Simulation | None = None
 

@@ -3,7 +3,7 @@
 from bayestwin.twin.twin import Definition, Design, Simulation
 
 from .changes import CHANGES
-from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, QUANTITIES, RIDGES, arrays, constants, counted, groups
+from .describe import DIMS, EQUATIONS, EXPECTATIONS, LIMITS, OBSERVED, QUANTITIES, RIDGES, arrays, constants, counted, groups
 from .future import draw_span, per_draw
 from .model import model
 from .pilot import pilot
@@ -39,6 +39,7 @@ MODEL = Definition(
     per_draw=per_draw,
     draw=draw_span,
     counted=counted,
+    expectations=EXPECTATIONS,
     whiten=True,
     simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=4, weeks=26)),
 )

@@ -58,6 +58,13 @@ DIMS: dict[str, tuple[str, ...]] = {
     for name in ("after_hours", "after_hours_sd", "backlog", "messages", "visits", "inbox", "utilisation", "tlx")
 }
 
+EXPECTATIONS = frozenset(name for name in DIMS if name.startswith("week_") and name != "week_coefficient") | {
+    "backlog_end",
+    "backlog_end_sd",
+    "fatigue_end",
+    "waiting_end",
+}
+
 OBSERVED: dict[str, tuple[str, ...]] = (
     dict.fromkeys((*MESSAGES, *MODES), ("step", "provider", "end"))
     | dict.fromkeys((*METRICS, SURVEY), ("week", "provider", "end"))

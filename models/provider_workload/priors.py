@@ -9,9 +9,12 @@ from bayestwin.twin.priors import Prior, PriorTable
 
 ARNDT = "Arndt 2024 (Ann Fam Med 22:12), per 8 scheduled hours"
 
+# Working days' worth of messages that arrive per scheduled day: weekends (2 x .28 of 5), leave (1 week in 13), holidays (11 of 260).
+ARRIVING = (1.0 + 2 * 0.28 / 5) * 13 / 12 * 260 / 249
+
 PRIORS = PriorTable(
     [
-        Prior("message_level", "Normal", ((log(15.0), log(14.0), log(11.0), log(24.0)), (0.5, 0.4, 0.35, 0.45)), "log messages per working day and 1,800 patients", ARNDT, "advice requests, prescriptions, results, calls"),
+        Prior("message_level", "Normal", (tuple(log(per_8_hours / ARRIVING) for per_8_hours in (15.0, 14.0, 11.0, 24.0)), (0.5, 0.4, 0.35, 0.45)), "log messages per working day and 1,800 patients", ARNDT, "advice requests, prescriptions, results, calls"),
         Prior("visit_level", "Normal", ((log(14.0), log(3.0)), (0.25, 0.5)), "log requests per working day and 1,800 patients", "20.1 visits a day (Gilchrist 2005); 96 a week (AAFP 1998); a fifth of them remote [E]", "requests for visits in person and remote"),
         Prior("sd_organisation", "HalfNormal", (0.25,), "log rate", "90:10 ratio 1.94 of organisations' means (PMC10771898): sd .26", "spread of organisations' demand"),
         Prior("sd_clinic", "HalfNormal", (0.20,), "log rate", "[E]", "spread of clinics in their organisation"),

@@ -150,7 +150,7 @@ def publish(
     """
     draw = {name: value[0] for name, value in drawn.items()}
     happened = _happen(data, draw, rng)
-    _true_states(drawn, data, happened.events)
+    _true_states(drawn, happened.events)
     _write(folder / "clean", data, happened.numbers, {}, rng)
     return prepare_study(_write(folder, data, happened.numbers, _barriers(data, rng), rng)).data
 
@@ -190,20 +190,14 @@ def _survey(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng:
     return np.round(TOP / (1.0 + np.exp(-logit - draw["tlx_noise"] * rng.standard_normal(logit.shape))), 1)
 
 
-def _true_states(drawn: dict[str, np.ndarray], data: Workload, events: Events) -> None:
+def _true_states(drawn: dict[str, np.ndarray], events: Events) -> None:
     """Put what happened in the place of what the closure expected."""
-    in_week = data.span.of_step
-    last = in_week.shape[1] // len(in_week)
-    truth = {
+    states = {
         "backlog_end": events.backlog[:, -1],
         "backlog_end_sd": np.zeros_like(events.backlog[:, -1]),
         "fatigue_end": events.fatigue[:, -1],
-        "week_after_hours": np.einsum("wt,nti->nwi", in_week, events.after_hours),
-        "week_inbox": np.einsum("wt,nti->nwi", in_week, events.inbox),
-        "week_visits": np.einsum("wt,nti->nwi", in_week, events.visits.sum(0)),
-        "week_backlog": events.backlog[:, last - 1 :: last],
     }
-    drawn.update(truth)
+    drawn.update(states)
 
 
 def _write(folder: Path, data: Workload, numbers: Mapping[str, np.ndarray], barriers: Mapping[str, str], rng: np.random.Generator) -> Study:
