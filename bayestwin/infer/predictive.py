@@ -125,8 +125,10 @@ def prior_draws(model: Callable[[], None], rng: np.random.Generator, size: int) 
 
 
 def _noise(law: dist.Distribution, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """What a site's values are made of: standard normals; the values themselves of laws without a quantile function in JAX,
-    whose parameters are then those of the prior table and known."""
+    """What a site's values are made of: standard normals, or the values themselves.
+
+    The latter of laws without a quantile function in JAX, whose parameters are those of the prior table and so known.
+    """
     if isinstance(law, dist.Beta):
         return rng.beta(np.asarray(law.concentration1), np.asarray(law.concentration0), shape)
     if isinstance(law, dist.Gamma):
