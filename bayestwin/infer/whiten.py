@@ -7,7 +7,7 @@ shows it for all units at once, and the root of an arrow costs as many small roo
 
 It is a linear change of variables: the posterior is the same whatever the curvature says, and a poor one costs speed only.
 
-Source: Betancourt (2017), arXiv:1701.02434, §4.2, for the Euclidean metric as a linear transformation; the arrow is ours.
+Source: Betancourt (2017), arXiv:1701.02434, for the Euclidean metric as a linear transformation; the arrow is ours.
 """
 
 from __future__ import annotations

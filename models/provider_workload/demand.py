@@ -93,8 +93,7 @@ def yearly(span: Steps, origin: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
 def memory_spectrum(memory: Array, weeks: int) -> Float[Array, " frequency"]:
     """Variance of each cosine coefficient of a unit-variance series of which a share `memory` is left after a week.
 
-    Source: Percival & Walden (1993), "Spectral Analysis for Physical Applications", §9.2, the spectrum of an AR(1) series, at the
-    cosines' frequencies.
+    It is the spectrum of an AR(1) series at the cosines' frequencies, where 2 - 2 cos ω is the walk's eigenvalue.
     """
     _, eigenvalues = cosine_basis(weeks)
     return (1.0 - jnp.square(memory)) / (jnp.square(1.0 - memory) + memory * eigenvalues)

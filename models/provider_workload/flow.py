@@ -9,8 +9,8 @@ variance only. The spill of a normal load is then E[max(X, 0)] = m Φ(m/s) + s �
 as the load is uncertain, and exactly as sharp as it is in truth where nothing is. Means and variances of the backlog
 are carried along (assumed-density filtering).
 
-Source: domain equations of docs/models; Maybeck (1982), "Stochastic Models, Estimation and Control", vol. 2, §12.7, for
-assumed-density filters; Stein (1981), Annals of Statistics 9, for the covariance of a load and its spill.
+Source: Maybeck (1982), "Stochastic Models, Estimation and Control", vol. 2, for assumed-density filters; Stein (1981), Annals of
+Statistics 9, for the covariance of a load and its spill, which is the load's variance times the chance of a spill.
 """
 
 from __future__ import annotations
@@ -173,7 +173,10 @@ class Booking(NamedTuple):
     no_show: Float[Array, "step ... provider"]
 
 
-NO_SHOW_LIMIT, NO_SHOW_DAYS = 0.31, 50.0  # Green & Savin (2008), Operations Research 56(6): limit and pace of no-shows with delay
+NO_SHOW_LIMIT, NO_SHOW_DAYS = (
+    0.31,
+    50.0,
+)  # [E] limit and pace after Green & Savin (2008), Operations Research 56; not checked against the paper
 FILL = (1e-4, 1.0 - 1e-4)
 
 

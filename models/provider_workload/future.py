@@ -143,7 +143,7 @@ def weeks_ahead(rng: np.random.Generator, draw: Draw, weeks: int, inner: int) ->
 
 
 def expected_messages(span: Span, draw: Draw, by_week: np.ndarray) -> np.ndarray:
-    """Expected messages, (message, inner, step, unit); those of units who are away go to the clinic's others by scheduled time."""
+    """Expected messages, (message, inner, step, unit); those of units who are away go to the clinic's others by scheduled time, if there are any."""
     log_rate = draw["log_rhythm"][:, None, :, None] + by_week[:, span.calendar.week] + draw["message_base"].T[:, None, None, :]
     mean = np.exp(log_rate) * span.messages[:, None]
     if not span.away.any():
@@ -152,8 +152,9 @@ def expected_messages(span: Span, draw: Draw, by_week: np.ndarray) -> np.ndarray
     present = np.where(span.away, 0.0, span.schedule.minutes.sum(0))
     total = present @ clinic
     share = present / np.maximum(total[:, span.roster.clinic_of], 1e-9)
-    left = np.where(span.away, mean, 0.0) @ clinic
-    return np.where(span.away, 0.0, mean) + left[..., span.roster.clinic_of] * share
+    handed = span.away & (total[:, span.roster.clinic_of] > 0)  # where nobody is left, messages wait for who is away
+    left = np.where(handed, mean, 0.0) @ clinic
+    return np.where(handed, 0.0, mean) + left[..., span.roster.clinic_of] * share
 
 
 def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> dict[str, np.ndarray]:

@@ -92,10 +92,11 @@ def model(data: Workload, priors: Priors) -> None:
     record_weeks(data, asked, visits, spent, path)
 
 
-def released(name: str, law: Counts | Trials | Measure | Score, stream: Stream, shared: dict | None = None) -> None:
-    """Condition on what was released of a stream."""
-    given = stream.access.unknowns(stream.grid, f"{name}_", shared)
-    numpyro.sample(name, stream.access.likelihood(law, stream.grid, given), obs=stream.ends)
+def released(name: str, law: Counts | Trials | Measure | Score, stream: Stream) -> dict[str, dict[str, Array]]:
+    """Condition on what was released of a stream; returns the unknowns of its barriers."""
+    unknowns = stream.access.unknowns(stream.grid, f"{name}_")
+    numpyro.sample(name, stream.access.likelihood(law, stream.grid, unknowns), obs=stream.ends)
+    return unknowns
 
 
 def message_counts(data: Workload, priors: Priors, asked: Demand) -> list[Moments]:
@@ -109,10 +110,8 @@ def message_counts(data: Workload, priors: Priors, asked: Demand) -> list[Moment
             found.append(Moments(mean, mean + jnp.square(mean) / law.concentration))
             continue
         stream = data.streams[name]
-        released(name, law, stream)
-        reported = stream.access.expect(law, stream.grid, {})
-        share = reported.mean / mean if stream.access.channels else jnp.ones(())
-        found.append(still_to_come(within(reported, stream.ends), law, share) if stream.access.channels else within(law, stream.ends))
+        reported = stream.access.expect(law, stream.grid, released(name, law, stream))
+        found.append(still_to_come(within(reported, stream.ends), law, reported.mean / mean))
     return found
 
 
@@ -304,11 +303,10 @@ def survey(data: Workload, priors: Priors, path: Path) -> None:
     if SURVEY not in data.streams:
         return
     stream = data.streams[SURVEY]
-    unknown = stream.access.unknowns(stream.grid, f"{SURVEY}_")
-    numpyro.sample(SURVEY, stream.access.likelihood(Score(loc, noise, TOP), stream.grid, unknown), obs=stream.ends)
+    unknowns = released(SURVEY, Score(loc, noise, TOP), stream)
     for barrier in stream.access.absences:
         if isinstance(barrier, SiteSelection):
-            law = barrier.takes_part(stream.grid, unknown[barrier.title], trait / spread)
+            law = barrier.takes_part(stream.grid, unknowns[barrier.title], trait / spread)
             people = Grid({"provider": data.roster.provider})
             answered = barrier.took_part(stream.grid).astype(float)
             numpyro.sample(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bayestwin.errors import Fault, ScenarioError
+
 from .changes import AddTime, Leave, MessageGrowth, NewClinic, NewProvider, PanelSize, ProtectInbox, TeamInbox
 from .workload import CLOSED, MESSAGES, WEEK, Roster, Schedule, Steps, Workload, schedule_of, steps
 
@@ -81,6 +83,9 @@ def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyC
         horizon_weeks: weeks ahead, ≥ 1.
         scenario: what-if changes.
         place: whose public holidays count.
+
+    Raises:
+        ScenarioError: if a new code is taken, or a new panel is larger than the clinic's.
     """
     daily = len(data.span.starts) == len(data.span.days)
     calendar = steps(data.span.weeks[-1] + WEEK, horizon_weeks, "day" if daily else "week", place)
@@ -130,6 +135,7 @@ def _with_new(
     change: Any, roster: Roster, panel: np.ndarray, mix: np.ndarray, typical: Typical
 ) -> tuple[Roster, np.ndarray, np.ndarray, Typical]:
     """Units that nobody has observed, after the observed ones, with the typical colleague's week scaled to their time."""
+    _refuse_impossible(change, roster, panel)
     if isinstance(change, NewClinic):
         codes = np.array([f"{change.code}-{i + 1}" for i in range(change.providers)])
         organisation = int(np.flatnonzero(roster.organisation == change.organisation)[0])
@@ -157,6 +163,21 @@ def _with_new(
     own = (mix * panel[:, None])[colleagues].sum(0) / panel[colleagues].sum()
     wider = (np.concatenate([minutes, np.repeat(week * scale, repeat, 1)], 1), np.concatenate([slots, np.repeat(new_slots, repeat, 2)], 2))
     return roster, np.append(panel, np.full(repeat, float(change.panel))), np.vstack([mix, np.tile(own, (repeat, 1))]), wider
+
+
+def _refuse_impossible(change: NewProvider | NewClinic, roster: Roster, panel: np.ndarray) -> None:
+    """Codes that are taken, and panels that the clinic does not have."""
+    taken = roster.clinic if isinstance(change, NewClinic) else roster.provider
+    faults = []
+    if change.code in taken:
+        faults.append(Fault("scenario", f"the code of a {change.kind} is taken", "code", value=change.code, expected="a code of its own"))
+    if isinstance(change, NewProvider) and change.shared:
+        has = float(panel[roster.clinic[roster.clinic_of] == change.clinic].sum())
+        if change.panel >= has:
+            problem, remedy = "more patients than the clinic has", "give a smaller panel, or shared = false for patients who are new to it"
+            faults.append(Fault("scenario", problem, "panel", value=f"{change.panel:g}", expected=f"less than {has:g}", remedy=remedy))
+    if faults:
+        raise ScenarioError(faults)
 
 
 def _changed(span: Span, change: Any) -> Span:

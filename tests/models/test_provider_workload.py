@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import jax
 import numpy as np
 import pytest
+from numpyro.infer.util import potential_energy
 
 import bayestwin as bt
-from bayestwin.errors import StudyError
+from bayestwin.components.informed import informed
+from bayestwin.errors import ScenarioError, StudyError
+from bayestwin.infer.mcmc import _first_values
 from bayestwin.infer.predictive import prior_draws
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.study import read_study
@@ -59,18 +63,27 @@ def test_what_is_hidden_holds_what_is_clean(clinic: Path, prepared: Prepared) ->
     assert (hidden[..., 0] < hidden[..., 1]).any()
 
 
-def test_density_and_gradient_are_finite_at_the_pilot(prepared: Prepared) -> None:
-    import jax
-    from numpyro.infer.util import potential_energy
-
-    from bayestwin.components.informed import informed
-    from bayestwin.infer.mcmc import _first_values
-
+def assert_finite(prepared: Prepared) -> None:
+    """Density and gradient are finite where the pilot begins."""
     fast = informed(prepared.model, prepared.twin.definition.pilot(prepared.data))
     start = _first_values(fast)
     value, slope = jax.jit(jax.value_and_grad(lambda z: potential_energy(fast, (), {}, z)))(start)
     assert np.isfinite(value)
     assert all(np.isfinite(part).all() for part in jax.tree.leaves(slope))
+
+
+def test_density_and_gradient_are_finite_at_the_pilot(prepared: Prepared) -> None:
+    assert_finite(prepared)
+
+
+def test_a_delay_may_be_estimated(clinic: Path, tmp_path: Path) -> None:
+    for name in ("extracts", "truth.nc"):
+        (tmp_path / name).symlink_to(clinic / name)
+    text = re.sub(r"^pmf = .*\n", "", (clinic / "study.toml").read_text(), flags=re.M)
+    (tmp_path / "study.toml").write_text(text)
+    estimated = prepare(read_study(tmp_path))
+    assert "advice_delay_baseline" in prior_draws(estimated.model, np.random.default_rng(0), 1)
+    assert_finite(estimated)
 
 
 def test_withheld_streams_leave_the_quantities_in_the_model(clinic: Path, tmp_path: Path) -> None:
@@ -139,6 +152,28 @@ def test_people_and_clinics_nobody_has_seen_are_drawn_from_the_hierarchy(prepare
     assert found["after_hours_minutes"].shape[-1] == 9
     assert all(np.isfinite(value).all() for value in found.values())
     assert (found["messages"][..., 6:].mean((0, 1)) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"kind": "new_provider", "code": "P001", "clinic": "C01", "panel": 900.0}, "is taken"),
+        ({"kind": "new_clinic", "code": "C01", "organisation": "O1", "providers": 1, "panel": 900.0}, "is taken"),
+        ({"kind": "new_provider", "code": "N1", "clinic": "C01", "panel": 1e6}, "more patients than the clinic has"),
+    ],
+)
+def test_new_people_who_cannot_be_are_refused(prepared: Prepared, drawn: dict, change: dict, problem: str) -> None:
+    with pytest.raises(ScenarioError, match=problem):
+        answer(prepared, drawn, [change])
+
+
+def test_messages_stay_where_nobody_is_left_to_answer_them(prepared: Prepared, drawn: dict) -> None:
+    everyone = prepared.data.roster.provider[prepared.data.roster.clinic_of == 0]
+    gone = answer(prepared, drawn, [{"kind": "leave", "providers": list(everyone)}])["messages"]
+    usual = answer(prepared, drawn, [])["messages"]
+    assert gone[..., prepared.data.roster.clinic_of == 0].mean() == pytest.approx(
+        usual[..., prepared.data.roster.clinic_of == 0].mean(), rel=0.03
+    )
 
 
 def test_conservation_in_the_clinic_that_happens(prepared: Prepared, drawn: dict) -> None:
