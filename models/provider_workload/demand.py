@@ -17,12 +17,11 @@ from jaxtyping import Array, Float
 
 from bayestwin.components.trend import cosine_basis
 
-from .workload import CLOSED, MESSAGES, MODES, STANDARD_PANEL, Steps, Workload
+from .priors import USUAL_CLOSED
+from .workload import CLOSED, MESSAGES, MODES, STANDARD_PANEL, YEAR, Steps, Workload
 
 Priors = Mapping[str, dist.Distribution]
-YEAR = 365.25
 HARMONICS = np.array([1.0, 1.0, 0.5, 0.5])  # sd of the annual and half-annual waves, in amplitudes
-USUAL_CLOSED = 0.28  # messages of a closed day over a working day's, to weigh steps by
 
 
 class Demand(NamedTuple):
@@ -155,7 +154,7 @@ def demand(data: Workload, priors: Priors) -> Demand:
     sd_clinic = numpyro.sample("sd_clinic", priors["sd_clinic"])
     spread = {name: numpyro.sample(f"sd_{name}s", priors[f"sd_{name}s"]) for name in ("message", "visit")}
     person = numpyro.sample("provider_common", dist.Normal(jnp.zeros(len(roster.provider)), 1.0))
-    open_time = common_time.visits - np.log(np.maximum(_open_days(span), 1e-6))
+    open_time = common_time.visits - np.log(np.maximum(span.open_days, 1e-6))
     # What of a provider's shift others share is told to the looks at clinics; the provider's own part would tie clinics to all of them.
     shared = {"message": offset[0] + size + shared_mean, "visit": offset[1] + size + (open_time @ weight)}
     own = {name: numpyro.deterministic(f"{name}_own_sd", sd * jnp.sqrt(1.0 - correlation)) for name, sd in spread.items()}
@@ -175,11 +174,6 @@ def demand(data: Workload, priors: Priors) -> Demand:
     base = numpyro.deterministic("message_base", messages - shared_mean)
     visit_base = numpyro.deterministic("visit_base", visits - open_time @ weight)
     return Demand(jnp.exp(base.T[:, None] + in_time), jnp.exp(visit_base.T[:, None] + common_time.visits[:, None]))
-
-
-def _open_days(span: Steps) -> np.ndarray:
-    """Working days in each step."""
-    return span.of_day @ (span.kind < CLOSED)
 
 
 def weekly(data: Workload, priors: Priors) -> Float[Array, "week provider"]:

@@ -98,7 +98,6 @@ class Path(NamedTuple):
         days: days that the margin stands for (one where none is worked).
         spilled: minutes that did not fit.
         spilled_variance: their variance.
-        chance: that anything spills on a day.
         after_hours: minutes done after hours.
         share: share of the spill that was.
         backlog: minutes carried into the next step.
@@ -111,7 +110,6 @@ class Path(NamedTuple):
     days: Array
     spilled: Array
     spilled_variance: Array
-    chance: Array
     after_hours: Array
     share: Array
     backlog: Array
@@ -147,7 +145,7 @@ def step(habits: Habits, state: State, load: Load) -> tuple[State, Path]:
     kept = habits.memory**load.open_days
     fatigue = kept * state.fatigue + (1.0 - kept) * utilisation
     after = State(left * spilled, jnp.square(left) * variance, fatigue)
-    return after, Path(margin, sd, days, spilled, variance, over.chance, share * spilled, share, after.backlog, fatigue, utilisation)
+    return after, Path(margin, sd, days, spilled, variance, share * spilled, share, after.backlog, fatigue, utilisation)
 
 
 def flow(habits: Habits, load: Load, start: State) -> tuple[State, Path]:

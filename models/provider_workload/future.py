@@ -176,8 +176,7 @@ def events(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inn
     backlog = np.maximum(draw["backlog_end"] + draw["backlog_end_sd"] * rng.standard_normal((inner, len(span.units))), 0.0)
     start = Start(backlog, draw["fatigue_end"], draw["waiting_end"])
     requests = np.exp(draw["visit_base"].T[:, None] + draw["log_open"][:, None]) * span.requests
-    daily = len(span.calendar.starts) == len(span.calendar.days)
-    concentration = draw["concentration"] * (1.0 if daily else 5.0)
+    concentration = draw["concentration"] * span.calendar.alike
     return happen(
         people(draw), expected_messages(span, draw, weekly), concentration, requests, span.schedule, span.calendar.length, start, rng
     )
@@ -186,13 +185,12 @@ def events(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inn
 def by_week(span: Span, draw: Draw, happened: Events, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Weekly quantities of what happened."""
     in_week = span.calendar.of_step
-    last = in_week.shape[1] // len(in_week)
-    fatigue = happened.fatigue[:, last - 1 :: last]
+    fatigue = happened.fatigue[:, span.calendar.ends]
     logit = draw["tlx_level"] + draw["tlx_slope"] * (fatigue - 1.0) + draw["tlx_trait"]
     return {
         "after_hours_minutes": _summed(in_week, happened.after_hours),
         "inbox_minutes": _summed(in_week, happened.inbox),
-        "backlog_minutes": happened.backlog[:, last - 1 :: last],
+        "backlog_minutes": happened.backlog[:, span.calendar.ends],
         "messages": _summed(in_week, happened.messages.sum(0)),
         "visits": _summed(in_week, happened.visits.sum(0)),
         "tlx": TOP * _share(logit + draw["tlx_noise"] * rng.standard_normal(logit.shape)),

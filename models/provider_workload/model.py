@@ -102,10 +102,9 @@ def released(name: str, law: Counts | Trials | Measure | Score, stream: Stream) 
 def message_counts(data: Workload, priors: Priors, asked: Demand) -> list[Moments]:
     """Counts of messages: their likelihood, and what they are given what was released."""
     concentration = numpyro.sample("concentration", priors["concentration"])
-    days = len(data.span.days) / len(data.span.starts)
     found = []
     for name, mean, k in zip(MESSAGES, asked.messages, concentration, strict=True):
-        law = Counts(mean, k * (1.0 if days == 1 else 5.0))  # a week is about five independent days
+        law = Counts(mean, k * data.span.alike)
         if name not in data.streams:
             found.append(Moments(mean, mean + jnp.square(mean) / law.concentration))
             continue
@@ -297,8 +296,7 @@ def survey(data: Workload, priors: Priors, path: Path) -> None:
     """Perceived load: follows fatigue at the week's end; who answers may depend on who feels loaded."""
     level, slope, spread, noise = (numpyro.sample(name, priors[name]) for name in ("tlx_level", "tlx_slope", "sd_tlx", "tlx_noise"))
     trait = numpyro.sample("tlx_trait", dist.Normal(jnp.zeros(len(data.roster.provider)), spread))
-    last = data.span.of_step.shape[1] // len(data.span.weeks)
-    loc = level + slope * (path.fatigue[last - 1 :: last] - 1.0) + trait
+    loc = level + slope * (path.fatigue[data.span.ends] - 1.0) + trait
     numpyro.deterministic("week_tlx", TOP * jax.nn.sigmoid(loc))
     if SURVEY not in data.streams:
         return
@@ -317,12 +315,11 @@ def survey(data: Workload, priors: Priors, path: Path) -> None:
 def record_weeks(data: Workload, asked: Demand, visits: list[Moments], spent: Minutes, path: Path) -> None:
     """Weekly quantities of the observed span, (week, provider), for the fitted table."""
     in_week = jnp.asarray(data.span.of_step)
-    last = data.span.of_step.shape[1] // len(data.span.weeks)
     spilled = jnp.square(path.share) * path.spilled_variance
     weeks = {
         "week_after_hours": in_week @ path.after_hours,
         "week_after_hours_sd": jnp.sqrt(in_week @ spilled),
-        "week_backlog": path.backlog[last - 1 :: last],
+        "week_backlog": path.backlog[data.span.ends],
         "week_messages": in_week @ asked.messages.sum(0),
         "week_visits": in_week @ sum(v.mean for v in visits),
         "week_inbox": in_week @ spent.inbox.mean,

@@ -20,7 +20,7 @@ from .clinic import People, attendance
 from .demand import memory_spectrum, usual_weights, yearly
 from .flow import Habits, Load, flow, rested
 from .priors import NEAR_ZERO, PRIORS
-from .workload import CLOSED, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Workload
+from .workload import MESSAGES, METRICS, MODES, STANDARD_DAY, STANDARD_PANEL, SURVEY, Workload
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.09  # log sd of a weekly metric about its expectation: the vendor's error and items
@@ -28,7 +28,6 @@ USUAL_CONCENTRATION = 10.0
 USUAL_NO_SHOW, USUAL_OVERLAP = 0.13, 0.35
 PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
 USUALLY_FILLED = 0.8  # share of slots that someone comes to
-FREE = 0.25  # share of empty slots from which on requests are seen in full
 SEASON_SD = 0.04  # how well half a year shows the season
 SCORING, USUAL_PRECISION = 6, 4.0  # steps of Fisher scoring, and the prior precision that holds them
 HIDDEN_VISITS = 0.1  # of a known count's information that a hidden one of a few slots gives
@@ -170,14 +169,12 @@ def _message_look(data: Workload, name: str, rhythm: np.ndarray) -> tuple[np.nda
 
 def _visits(data: Workload) -> Look:
     """Log requests of a working day: seen as far as slots stay empty, hardly where they are full."""
-    open_days = (data.span.of_day @ (data.span.kind < CLOSED)).sum()
     slots = data.schedule.slots
     known = np.array([name in data.streams for name in MODES])
     guesses = [_attended(data, mode) for mode in range(len(MODES))]
     offered = np.stack([(s * some).sum(0) for s, (_, some) in zip(slots, guesses, strict=True)], axis=1)
     came = np.stack([count.sum(0) for count, _ in guesses], axis=1)
-    a_day = slots.sum(1).T / open_days
-
+    a_day = slots.sum(1).T / data.span.open_days.sum()
     filled = np.clip(came / np.maximum((1.0 - USUAL_NO_SHOW) * offered, 1.0), 0.02, 0.98)
     begin = np.log(np.maximum(filled * a_day, 1e-3))
     found = [_requests(data, mode, guesses[mode], begin[:, mode]) for mode in range(len(MODES))]
@@ -188,7 +185,7 @@ def _visits(data: Workload) -> Look:
 def _requests(data: Workload, mode: int, guess: tuple[np.ndarray, np.ndarray], begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Log requests of a working day by Fisher scoring through the booking queue, and their information."""
     slots, length = data.schedule.slots[mode], data.span.length
-    open_days = (data.span.of_day @ (data.span.kind < CLOSED))[:, None]
+    open_days = data.span.open_days[:, None]
     (came, some), nobody = guess, np.zeros(slots.shape[1])
     known = slots * some
     if MODES[mode] in data.streams:
@@ -243,8 +240,7 @@ def _guesses(data: Workload, names: tuple[str, ...]) -> np.ndarray:
 def _usual_guesses(data: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Messages and visits by stream, the prior's level where a stream is withheld."""
     messages = _guesses(data, MESSAGES)
-    working = data.span.of_day @ (data.span.kind < CLOSED)
-    usual = np.exp(_prior("message_level"))[:, None, None] * (data.panel / 1800.0) * working[:, None]
+    usual = np.exp(_prior("message_level"))[:, None, None] * (data.panel / STANDARD_PANEL) * data.span.open_days[:, None]
     guesses = [_attended(data, mode) for mode in range(len(MODES))]
     visits = [np.where(some, count, USUALLY_FILLED * slots) for (count, some), slots in zip(guesses, data.schedule.slots, strict=True)]
     return np.where(np.isnan(messages), usual, messages), np.stack(visits)
@@ -357,7 +353,6 @@ def _habits(data: Workload) -> dict[str, Look]:
     visits = _usual_guesses(data)[1].sum(1) / days
     (shown, _), (inbox, inbox_days), (documentation, documentation_days) = (_a_day(data, METRICS[i]) for i in (3, 0, 1))
     known = (shown > 0) & (inbox_days > 0) & (documentation_days > 0)
-
     load = (
         inbox
         + (1.0 - USUAL_OVERLAP) * documentation

@@ -9,8 +9,9 @@ from bayestwin.twin.priors import Prior, PriorTable
 
 ARNDT = "Arndt 2024 (Ann Fam Med 22:12), per 8 scheduled hours"
 
-# Working days' worth of messages that arrive per scheduled day: weekends (2 x .28 of 5), leave (1 week in 13), holidays (11 of 260).
-ARRIVING = (1.0 + 2 * 0.28 / 5) * 13 / 12 * 260 / 249
+USUAL_CLOSED = 0.28  # messages of a closed day over a working day's
+# Working days' worth of messages that arrive per scheduled day: weekends, leave (1 week in 13), holidays (11 of 260).
+ARRIVING = (1.0 + 2 * USUAL_CLOSED / 5) * 13 / 12 * 260 / 249
 
 PRIORS = PriorTable(
     [

@@ -159,9 +159,8 @@ def _happen(data: Workload, draw: Mapping[str, np.ndarray], rng: np.random.Gener
     """Events of the observed span and clean measurements."""
     span = data.span
     expected, requests = map(np.asarray, expected_demand(data, draw))
-    daily = len(span.starts) == len(span.days)
     start = Start(np.zeros((1, len(data.panel))), np.ones(len(data.panel)), np.zeros((len(MODES), len(data.panel))))
-    concentration = draw["concentration"] * (1.0 if daily else 5.0)
+    concentration = draw["concentration"] * span.alike
     events = happen(people(draw), expected[:, None], concentration, requests, data.schedule, span.length, start, rng)
     numbers = dict(zip(MESSAGES, events.messages[:, 0], strict=True)) | dict(zip(MODES, events.visits[:, 0], strict=True))
     return Happened(events, numbers | _metrics(data, draw, events, rng) | {SURVEY: _survey(data, draw, events, rng)})
@@ -185,8 +184,7 @@ def _metrics(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng
 
 
 def _survey(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng: np.random.Generator) -> np.ndarray:
-    last = data.span.of_step.shape[1] // len(data.span.weeks)
-    logit = draw["tlx_level"] + draw["tlx_slope"] * (events.fatigue[0, last - 1 :: last] - 1.0) + draw["tlx_trait"]
+    logit = draw["tlx_level"] + draw["tlx_slope"] * (events.fatigue[0, data.span.ends] - 1.0) + draw["tlx_trait"]
     return np.round(TOP / (1.0 + np.exp(-logit - draw["tlx_noise"] * rng.standard_normal(logit.shape))), 1)
 
 
@@ -219,7 +217,7 @@ def _write(folder: Path, data: Workload, numbers: Mapping[str, np.ndarray], barr
 
 
 def _grid(data: Workload, stream: str) -> Grid:
-    weekly = stream in (*METRICS, SURVEY) or len(data.span.starts) == len(data.span.weeks)
+    weekly = stream in (*METRICS, SURVEY) or not data.span.daily
     return Grid({"week" if weekly else "day": data.span.weeks if weekly else data.span.starts, "provider": data.roster.provider})
 
 
@@ -265,8 +263,7 @@ def _barriers(data: Workload, rng: np.random.Generator) -> dict[str, str]:
     of_late, of_silent = (providers[clinics == clinic] for clinic in (roster.clinic[-1], roster.clinic[0]))
     quiet = np.sort(rng.choice(providers, size=round((1.0 - ANSWERS) * len(providers)), replace=False))
     granted = data.span.weeks[min(GRANTED_IN_WEEK, len(data.span.weeks) - 4)]
-    daily = len(data.span.starts) == len(data.span.days)
-    pmf = DELAY if daily else (0.9, 0.1)
+    pmf = DELAY if data.span.daily else (0.9, 0.1)
     late = _barrier("site_absence", dim='"provider"', absent=_labels(of_late), until=granted)
     small = _barrier("suppress", below=11)
     slow = _barrier("delay", maximum=len(pmf) - 1, pmf=list(pmf), released='"so_far"')
@@ -290,8 +287,7 @@ def _barrier(kind: str, **keys: object) -> str:
 
 def _study(data: Workload, barriers: Mapping[str, str]) -> str:
     """study.toml, each stream under its barriers."""
-    daily = len(data.span.starts) == len(data.span.days)
-    step = "day" if daily else "week"
+    step = "day" if data.span.daily else "week"
     head = HEAD.substitute(
         name="virtual_clinic" if barriers else "virtual_clinic_clean",
         what=WITH_BARRIERS if barriers else "Perfect access: what the other study would show if every barrier were lifted.",

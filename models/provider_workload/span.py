@@ -10,7 +10,7 @@ import numpy as np
 from bayestwin.errors import Fault, ScenarioError
 
 from .changes import AddTime, Leave, MessageGrowth, NewClinic, NewProvider, PanelSize, ProtectInbox, TeamInbox
-from .workload import CLOSED, MESSAGES, WEEK, Roster, Schedule, Steps, Workload, schedule_of, steps
+from .workload import CLOSED, MESSAGES, WEEK, YEAR, Roster, Schedule, Steps, Workload, schedule_of, steps
 
 if TYPE_CHECKING:
     from bayestwin.study import Calendar as StudyCalendar
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FULL_WEEK = 2400.0  # scheduled minutes of a full-time week
 RECENT = 4  # weeks that a typical week is the mean of
-YEAR = 365.25
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,10 @@ class Span:
 
 def observed(data: Workload, place: StudyCalendar) -> Span:
     """The observed weeks."""
-    return _span(data, data.span, data.roster, data.schedule, data.panel, data.mix, ahead=False)
+    return _span(data.span, data.roster, data.schedule, data.panel, data.mix, ahead=False)
 
 
-def _span(data: Workload, calendar: Steps, roster: Roster, schedule: Schedule, panel: np.ndarray, mix: np.ndarray, ahead: bool) -> Span:
+def _span(calendar: Steps, roster: Roster, schedule: Schedule, panel: np.ndarray, mix: np.ndarray, ahead: bool) -> Span:
     shape = schedule.minutes.shape
     return Span(
         weeks=calendar.weeks,
@@ -87,13 +86,12 @@ def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyC
     Raises:
         ScenarioError: if a new code is taken, or a new panel is larger than the clinic's.
     """
-    daily = len(data.span.starts) == len(data.span.days)
-    calendar = steps(data.span.weeks[-1] + WEEK, horizon_weeks, "day" if daily else "week", place)
+    calendar = steps(data.span.weeks[-1] + WEEK, horizon_weeks, "day" if data.span.daily else "week", place)
     roster, panel, mix, typical = data.roster, data.panel, data.mix, _typical(data)
     for change in scenario.change:
         if isinstance(change, NewProvider | NewClinic):
             roster, panel, mix, typical = _with_new(change, roster, panel, mix, typical)
-    span = _span(data, calendar, roster, _planned(typical, calendar), panel, mix, ahead=True)
+    span = _span(calendar, roster, _planned(typical, calendar), panel, mix, ahead=True)
     for change in scenario.change:
         span = _changed(span, change)
     return span
@@ -105,13 +103,12 @@ Typical = tuple[np.ndarray, np.ndarray]
 
 def _typical(data: Workload) -> Typical:
     """Mean of each day of the recent weeks in which the provider worked at all, holidays left out."""
-    daily = len(data.span.starts) == len(data.span.days)
-    rows = 7 if daily else 1
+    rows = 7 if data.span.daily else 1
     minutes = data.schedule.minutes.reshape(-1, rows, data.schedule.minutes.shape[1])
     slots = data.schedule.slots.reshape(len(data.schedule.slots), -1, rows, minutes.shape[2])
     closed = (
         ((data.span.kind == CLOSED) & (np.arange(len(data.span.kind)) % 7 < 5)).reshape(-1, 7)
-        if daily
+        if data.span.daily
         else np.zeros((len(minutes), 1), bool)
     )
     at_work = (minutes.sum(1) > 0)[:, None] & ~closed[..., None]
@@ -126,7 +123,7 @@ def _planned(typical: Typical, calendar: Steps) -> Schedule:
     weeks = len(calendar.weeks)
     minutes, slots = np.tile(typical[0], (weeks, 1)), np.tile(typical[1], (1, weeks, 1))
     weekday = np.arange(len(calendar.days)) % 7 < 5
-    open_share = (calendar.of_day @ (weekday & (calendar.kind < CLOSED))) / np.maximum(calendar.of_day @ weekday, 1)
+    open_share = calendar.open_days / np.maximum(calendar.of_day @ weekday, 1)
     share = np.where(calendar.of_day @ weekday > 0, open_share, 1.0)[:, None]
     return schedule_of(minutes * share, np.round(slots * share), calendar)
 

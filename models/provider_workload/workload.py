@@ -36,6 +36,7 @@ OPTIONAL = frozenset((*MESSAGES, *MODES, *METRICS, SURVEY, DEFINITION))
 STANDARD_PANEL = 1800.0
 STANDARD_DAY = 480.0  # scheduled minutes that levels of demand and admin refer to
 DAY, WEEK = np.timedelta64(1, "D"), np.timedelta64(7, "D")
+YEAR = 365.25
 CLOSED = 5  # kinds of day from Saturday on
 
 
@@ -89,6 +90,27 @@ class Steps:
     def length(self) -> np.ndarray:
         """Days in each step."""
         return self.of_day.sum(1)
+
+    @property
+    def daily(self) -> bool:
+        """Whether a step is a day."""
+        return len(self.starts) == len(self.days)
+
+    @property
+    def alike(self) -> float:
+        """Independent days that a step's overdispersion is that of: one, or about five of a week."""
+        return 1.0 if self.daily else 5.0
+
+    @property
+    def ends(self) -> slice:
+        """The last step of each week."""
+        each = len(self.starts) // len(self.weeks)
+        return slice(each - 1, None, each)
+
+    @property
+    def open_days(self) -> np.ndarray:
+        """Working days in each step."""
+        return self.of_day @ (self.kind < CLOSED)
 
     @property
     def week(self) -> np.ndarray:
@@ -281,8 +303,7 @@ def roster_of(hierarchy: Hierarchy) -> Roster:
 
 def schedule_of(minutes: np.ndarray, slots: np.ndarray, span: Steps) -> Schedule:
     """What is planned; on the weekly grid a week has as many working days as eight-hour days fit in."""
-    daily = span.of_day.shape[0] == span.of_day.shape[1]
-    open_days = (minutes > 0).astype(float) if daily else np.minimum(np.ceil(minutes / STANDARD_DAY), 5.0)
+    open_days = (minutes > 0).astype(float) if span.daily else np.minimum(np.ceil(minutes / STANDARD_DAY), 5.0)
     return Schedule(minutes, open_days, np.where(minutes > 0, slots, 0.0))
 
 
