@@ -381,8 +381,17 @@ def _stream(extract: StudyExtract, observations: Observations, span: Steps, rost
         )
     ends = np.broadcast_to([-np.inf, np.inf], (*grid.shape, 2)).copy()
     ends[place] = cells_of(observations, access)[inside]
-    if extract.stream in POSITIVE:
-        ends[ends[..., 1] <= 0.0] = [-np.inf, np.inf]  # a week without work says nothing of its minutes
-    if extract.stream == CENSORED:
-        ends[ends[..., 1] <= 0.0] = [-np.inf, 0.0]  # none is any amount that the vendor's rule leaves out
-    return Stream(ends, access, grid)
+    return Stream(zeros_read(extract.stream, ends), access, grid)
+
+
+def zeros_read(name: str, ends: np.ndarray) -> np.ndarray:
+    """Ends of cells with what a zero of a metric says: of minutes of work nothing, of after-hours minutes that none were shown.
+
+    Args:
+        name: the stream.
+        ends: (..., 2).
+    """
+    zero = (ends[..., 1] <= 0.0)[..., None]
+    if name in POSITIVE:
+        return np.where(zero, [-np.inf, np.inf], ends)  # a week without work says nothing of what work takes
+    return np.where(zero, [-np.inf, 0.0], ends) if name == CENSORED else ends
