@@ -232,6 +232,7 @@ def pit(values: np.ndarray, name: str) -> Picture:
     ax.bar(edges[:-1], counts, width=0.05, align="edge", color=BLUE, alpha=0.7)
     ax.axhspan(expected - 2 * np.sqrt(expected), expected + 2 * np.sqrt(expected), color=GREY, alpha=0.35)
     ax.set_xlabel(f"PIT of {name}")
+    ax.set_ylim(bottom=0)
     ax.set_ylabel("cells")
     ends = (counts[0] + counts[-1]) / len(values)
     return picture(
