@@ -11,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr
 
+from bayestwin.components.chance import binomial, gamma, gamma_poisson, normals
+
 from .flow import FILL, NO_SHOW_DAYS, NO_SHOW_LIMIT
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT
 from .workload import STANDARD_DAY, Schedule
@@ -98,22 +100,23 @@ def happen(
         rng: random generator.
     """
     draws = expected.shape[1]
-    k = concentration[:, None, None, None]
-    messages = rng.poisson(rng.standard_gamma(np.broadcast_to(k, expected.shape)) * expected / k)
+    of_messages, of_visits, of_inbox, of_patients, of_documentation = rng.spawn(5)
+    each = zip(of_messages.spawn(len(expected)), expected, concentration, strict=True)
+    messages = np.stack([gamma_poisson(own, mean, np.full(mean.shape[1:], k), draws) for own, mean, k in each])
     chance = np.stack([attendance(people, r, s, length, w) for r, s, w in zip(requests, schedule.slots, start.waiting, strict=True)])
-    slots = np.round(schedule.slots).astype(int)[:, None]
-    visits = rng.binomial(slots, chance[:, None], (len(slots), draws, *chance.shape[1:]))
-    inbox = total(rng, messages, people.message_minutes[:, None, None, :], CV_ITEM).sum(0)
-    with_patient = total(rng, visits, people.visit_minutes[:, None, None, None], CV_VISIT).sum(0)
-    documentation = total(rng, visits.sum(0), people.documentation, CV_DOCUMENTATION)
+    slots = np.round(schedule.slots)[:, None]
+    visits = binomial(normals(of_visits, len(slots), draws, *chance.shape[1:]), slots, chance[:, None])
+    inbox = total(of_inbox, messages, people.message_minutes[:, None, None, :], CV_ITEM).sum(0)
+    with_patient = total(of_patients, visits, people.visit_minutes[:, None, None, None], CV_VISIT).sum(0)
+    documentation = total(of_documentation, visits.sum(0), people.documentation, CV_DOCUMENTATION)
     admin = np.broadcast_to(people.admin * schedule.minutes / STANDARD_DAY, inbox.shape)
     load = inbox + with_patient + people.outside * documentation + admin
     return Events(messages, visits, inbox, documentation, admin, *work(people, load, schedule, start), load)
 
 
 def total(rng: np.random.Generator, count: np.ndarray, minutes: np.ndarray, cv: float) -> np.ndarray:
-    """Minutes of a number of items: gamma with the mean and variance of a sum of items."""
-    return rng.standard_gamma(count / cv**2) * minutes * cv**2
+    """Minutes of a number of items: gamma with the mean and variance of a sum of items, the last axis units."""
+    return gamma(normals(rng, *count.shape), count / cv**2) * minutes * cv**2
 
 
 def attendance(people: People, requests: np.ndarray, slots: np.ndarray, length: np.ndarray, waiting: np.ndarray) -> np.ndarray:

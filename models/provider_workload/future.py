@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from bayestwin.components.chance import normals
+
 from .clinic import Events, People, Start, happen
 from .demand import Calendar, mix_effect, rhythm, typical_mix
 from .model import TOP
@@ -133,7 +135,7 @@ def weeks_ahead(rng: np.random.Generator, draw: Draw, weeks: int, inner: int) ->
     """Log departures of the weeks ahead: the common walk goes on, each provider's weeks resemble the last, (inner, week, unit)."""
     walk = draw["last_walk"] + np.cumsum(draw["walk"] * rng.standard_normal((inner, weeks, 1)), axis=1)
     memory, spread = draw["week_memory"], draw["sd_week"]
-    noise = spread * np.sqrt(1.0 - memory**2) * rng.standard_normal((inner, weeks, len(draw["speed"])))
+    noise = spread * np.sqrt(1.0 - memory**2) * normals(rng, inner, weeks, len(draw["speed"]))
     own = np.zeros_like(noise)
     before = np.broadcast_to(draw["last_week_effect"], noise[:, 0].shape)
     for week in range(weeks):
@@ -167,18 +169,22 @@ def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, 
         rng: random generator.
         inner: inner draws.
     """
-    return by_week(span, draw, events(data, span, draw, rng, inner), rng) if span.ahead else _fitted(draw, rng, inner)
+    if not span.ahead:
+        return _fitted(draw, rng, inner)
+    of_events, of_surveys = rng.spawn(2)
+    return by_week(span, draw, events(data, span, draw, of_events, inner), of_surveys)
 
 
 def events(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> Events:
     """Draw what happens in a span of weeks ahead."""
-    weekly = weeks_ahead(rng, draw, len(span.weeks), inner)
-    backlog = np.maximum(draw["backlog_end"] + draw["backlog_end_sd"] * rng.standard_normal((inner, len(span.units))), 0.0)
+    of_weeks, of_backlog, of_clinic = rng.spawn(3)
+    weekly = weeks_ahead(of_weeks, draw, len(span.weeks), inner)
+    backlog = np.maximum(draw["backlog_end"] + draw["backlog_end_sd"] * normals(of_backlog, inner, len(span.units)), 0.0)
     start = Start(backlog, draw["fatigue_end"], draw["waiting_end"])
     requests = np.exp(draw["visit_base"].T[:, None] + draw["log_open"][:, None]) * span.requests
     concentration = draw["concentration"] * span.calendar.alike
     return happen(
-        people(draw), expected_messages(span, draw, weekly), concentration, requests, span.schedule, span.calendar.length, start, rng
+        people(draw), expected_messages(span, draw, weekly), concentration, requests, span.schedule, span.calendar.length, start, of_clinic
     )
 
 
@@ -193,7 +199,7 @@ def by_week(span: Span, draw: Draw, happened: Events, rng: np.random.Generator) 
         "backlog_minutes": happened.backlog[:, span.calendar.ends],
         "messages": _summed(in_week, happened.messages.sum(0)),
         "visits": _summed(in_week, happened.visits.sum(0)),
-        "tlx": TOP * _share(logit + draw["tlx_noise"] * rng.standard_normal(logit.shape)),
+        "tlx": TOP * _share(logit + draw["tlx_noise"] * normals(rng, *logit.shape)),
     }
 
 

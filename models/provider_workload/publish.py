@@ -162,7 +162,8 @@ def _happen(data: Workload, draw: Mapping[str, np.ndarray], rng: np.random.Gener
     start = Start(np.zeros((1, len(data.panel))), np.ones(len(data.panel)), np.zeros((len(MODES), len(data.panel))))
     concentration = draw["concentration"] * span.alike
     events = happen(people(draw), expected[:, None], concentration, requests, data.schedule, span.length, start, rng)
-    numbers = dict(zip(MESSAGES, events.messages[:, 0], strict=True)) | dict(zip(MODES, events.visits[:, 0], strict=True))
+    counts = zip((*MESSAGES, *MODES), (*events.messages[:, 0], *events.visits[:, 0]), strict=True)
+    numbers = {name: count.astype(int) for name, count in counts}
     return Happened(events, numbers | _metrics(data, draw, events, rng) | {SURVEY: _survey(data, draw, events, rng)})
 
 

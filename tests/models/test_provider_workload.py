@@ -134,6 +134,28 @@ def test_a_change_moves_what_it_should(prepared: Prepared, drawn: dict, name: st
     assert np.sign(moved) == sign
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "team_inbox", "share": 0.5, "clinics": ["C01"]},
+        {"kind": "protect_inbox", "hours": 4.0, "clinics": ["C01"]},
+        {"kind": "leave", "providers": ["P001"]},
+        {"kind": "new_provider", "code": "N1", "clinic": "C01", "panel": 900.0},
+    ],
+)
+def test_who_is_not_touched_by_a_change_changes_by_exactly_zero(prepared: Prepared, drawn: dict, change: dict) -> None:
+    elsewhere = np.flatnonzero(prepared.data.roster.clinic_of != 0)
+    with_it, without = answer(prepared, drawn, [change]), answer(prepared, drawn, [])
+    for quantity, value in without.items():
+        np.testing.assert_array_equal(with_it[quantity][..., elsewhere], value[..., elsewhere], quantity)
+
+
+def test_fewer_messages_never_make_more_work_under_the_same_chance(prepared: Prepared, drawn: dict) -> None:
+    with_it, without = answer(prepared, drawn, [{"kind": "team_inbox", "share": 0.3}]), answer(prepared, drawn, [])
+    assert (with_it["messages"] <= without["messages"]).all()
+    assert (with_it["after_hours_minutes"] <= without["after_hours_minutes"] + 1e-9).mean() > 0.999
+
+
 def test_messages_of_who_is_away_are_answered_by_the_clinic(prepared: Prepared, drawn: dict) -> None:
     away = answer(prepared, drawn, [{"kind": "leave", "providers": ["P001"]}])
     usual = answer(prepared, drawn, [])
