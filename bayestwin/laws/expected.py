@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import log_ndtr, logsumexp
+from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
+from bayestwin.laws.between import Between, between
 from bayestwin.laws.counts import HALF_LOG_2PI, log_factorial, log_gamma
 from bayestwin.laws.tail import log_tails
 from bayestwin.laws.widths import Widths
@@ -100,7 +101,7 @@ class Counts(NamedTuple):
         low, high = jnp.where(empty, 0.0, low), jnp.where(empty, 0.0, high)  # a gradient must not meet what is not there
         narrow = high - low < widths.few
         shut = jnp.where(narrow, high, low)
-        answer = self._exact(low, low) if widths.few == 1 else self._summed(low, shut, widths.few)
+        answer = self._exact(low, low) if widths.few == 1 else self._summed(low, shut, widths.few - 1)
         if widths.wide:
             ends = jnp.where(narrow, 0.0, low), jnp.where(narrow, 1.0, high)
             answer = jnp.where(narrow, answer, self._between(*ends))
@@ -110,11 +111,18 @@ class Counts(NamedTuple):
         return self.log_pmf(low)
 
     def _summed(self, low: Ends, high: Ends, most: int | None = None) -> Array:
-        terms = np.arange(most or int((high - low).max()) + 1).reshape(-1, *[1] * np.ndim(low))
+        first = low
         if isinstance(low, np.ndarray) and low.size and (low == low.flat[0]).all():
-            low = low.flat[:1].reshape([1] * low.ndim)  # what is hidden alike costs its log-gammas once
-        log_p = self.log_pmf(low + terms)
-        return logsumexp(jnp.where(low + terms <= high, log_p, LOWEST), axis=0)
+            first = low.flat[:1].reshape([1] * low.ndim)  # what is hidden alike costs its log-gammas once
+        return self.log_pmf(first) + jnp.log(self.between(low, high, most).total)
+
+    def between(self, low: Ends, high: Ends, most: int | None = None) -> Between:
+        """What a count between two ends, `most` apart or less, is."""
+        mean, k = self.mean, self.concentration
+        odds = mean if k is None else mean / (mean + k)
+        return between(
+            lambda n: odds * ((1.0 if k is None else n + k) / (n + 1.0)), low, high, int((high - low).max()) if most is None else most
+        )
 
     def _between(self, low: Ends, high: Ends) -> Array:
         """The difference of two tails, on the side where both are small."""

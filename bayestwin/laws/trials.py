@@ -4,10 +4,10 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 from scipy.special import gammaln
 
+from bayestwin.laws.between import Between, between
 from bayestwin.laws.expected import LOWEST, picked
 from bayestwin.laws.widths import Widths
 
@@ -76,8 +76,12 @@ class Trials(NamedTuple):
         return answer.reshape(shape)
 
     def _summed(self, low: np.ndarray, high: np.ndarray) -> Array:
-        terms = low + np.arange(int((high - low).max()) + 1)[:, None]
-        return logsumexp(jnp.where(terms <= high, self.log_pmf(terms), LOWEST), axis=0)
+        return self.log_pmf(low) + (0.0 if (low == high).all() else jnp.log(self.between(low, high).total))
+
+    def between(self, low: np.ndarray, high: np.ndarray) -> Between:
+        """What a count between two ends is."""
+        odds, number = self.probability / (1.0 - self.probability), np.asarray(self.number)
+        return between(lambda n: odds * (np.maximum(number - n, 0.0) / (n + 1.0)), low, high, int((high - low).max()))
 
     def over(self, shape: tuple[int, ...]) -> "Trials":
         """The same law with an entry for every cell."""

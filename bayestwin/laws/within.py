@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jax.nn import softmax
 from jaxtyping import Array, Float
 
-from bayestwin.laws.expected import LOWEST, Counts
+from bayestwin.laws.expected import Counts
 from bayestwin.laws.trials import Trials
 
 
@@ -49,11 +48,10 @@ def within(law: Counts | Trials, ends: np.ndarray) -> Moments:
     first, last = low.ravel()[cells], high.ravel()[cells]
     if np.isinf(last).any():
         raise ValueError("counts that are known to be above a number only have no moments here: state the releases that hide large counts")
-    terms = (first[:1] if (first == first[0]).all() else first) + np.arange(int((last - first).max()) + 1)[:, None]
-    weight = softmax(jnp.where(terms <= last, law.at(shape, cells).log_pmf(terms), LOWEST), axis=0)
-    some = (weight * terms).sum(0)
-    spread = (weight * jnp.square(terms - some)).sum(0)
-    return Moments(mean.reshape(-1).at[cells].set(some).reshape(shape), variance.reshape(-1).at[cells].set(spread).reshape(shape))
+    some = law.at(shape, cells).between(first, last)
+    return Moments(
+        mean.reshape(-1).at[cells].set(some.mean).reshape(shape), variance.reshape(-1).at[cells].set(some.variance).reshape(shape)
+    )
 
 
 def _variance(law: Counts | Trials) -> Array:
