@@ -93,6 +93,7 @@ def sample(
         potential_fn=potential,
         step_size=FIRST_STEP,
         inverse_mass_matrix=np.square(ravel_pytree(units)[0]),
+        adapt_mass_matrix=not axes,  # variances of a short warm-up are noisier than the curvature that whitened them
         target_accept_prob=sampling.target_accept,
         max_tree_depth=(WARMUP_DEPTH, 10),
     )
