@@ -7,6 +7,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import arviz as az
 import numpy as np
 import pytest
 import xarray as xr
@@ -133,3 +134,19 @@ def test_a_tree_is_read_back_the_same(tmp_path: Path) -> None:
         write_tree(scratch / "posterior.nc", tree)
         write_json(scratch / "manifest.json", {})
     xr.testing.assert_identical(load_run(tmp_path / "a").posterior, tree["posterior"].to_dataset())
+
+
+def test_log_likelihoods_in_single_precision_give_the_same_loo(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    mean, y = rng.normal(0.0, 0.1, (4, 250)), rng.standard_normal(80)
+    log_density = -0.5 * (y - mean[..., None]) ** 2 - 0.919
+    groups = {
+        "posterior": xr.Dataset({"mean": (("chain", "draw"), mean)}),
+        "log_likelihood": xr.Dataset({"y": (("chain", "draw", "case"), log_density)}),
+    }
+    write_tree(tmp_path / "run.nc", xr.DataTree.from_dict(groups))
+    kept = xr.open_datatree(tmp_path / "run.nc", engine="h5netcdf").load()
+    assert kept["log_likelihood"]["y"].dtype == np.float32
+    assert kept["posterior"]["mean"].dtype == np.float64
+    np.testing.assert_array_equal(kept["posterior"]["mean"], mean)
+    assert az.loo(kept).elpd == pytest.approx(az.loo(xr.DataTree.from_dict(groups)).elpd, abs=1e-4)

@@ -5,7 +5,7 @@ multiplication, so that a cell costs a few products and no exponentials, and its
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +27,7 @@ class Between(NamedTuple):
     variance: Float[Array, "..."]
 
 
-def between(ratio: Callable[[Array], Array], low: Array | np.ndarray, high: Array | np.ndarray, most: int) -> Between:
+def between(ratio: Callable[[Any], Any], low: Array | np.ndarray, high: Array | np.ndarray, most: int) -> Between:
     """Sum up a law of whole numbers from its lower to its upper end.
 
     Args:
@@ -51,4 +51,4 @@ def between(ratio: Callable[[Array], Array], low: Array | np.ndarray, high: Arra
         term = term * (step if alike else jnp.where(low + j <= high, step, 0.0))
         total, first, second = total + term, first + j * term, second + j**2 * term
     beyond = first / total
-    return Between(total, low + beyond, jnp.maximum(second / total - jnp.square(beyond), 0.0))
+    return Between(total, jnp.asarray(low) + beyond, jnp.maximum(second / total - jnp.square(beyond), 0.0))
