@@ -30,8 +30,8 @@ class Evidence(NamedTuple):
     Attributes:
         value: where it lies, shaped like the effect.
         information: how precisely (1 / variance), same shape, ≥ 0.
-        basis: (..., n, n) orthonormal columns along the effect's last axis in which the information is diagonal, for an
-            effect whose spread is the same along that axis; `information` then belongs to the columns.
+        basis: (..., n, n) orthonormal columns along the effect's last axis in which the information is diagonal; `information`
+            then belongs to the columns. Where the effect's spread differs along that axis only the diagonal is used.
     """
 
     value: Array
@@ -115,7 +115,7 @@ class DataInformed(Reparam):
         evidence: what the data say about it.
 
     Raises:
-        ValueError: if the site is observed, is not normal, or has a basis and a spread that differs along its last axis.
+        ValueError: if the site is observed or is not normal.
 
     Source: Papaspiliopoulos, Roberts & Sköld (2007), "A general framework for the parametrization of
     hierarchical models", for the partially non-centred family; here the weights come from a pilot.
@@ -137,9 +137,10 @@ class DataInformed(Reparam):
             raise ValueError(f"{name}: only a latent normal effect can be data-informed, got {type(normal).__name__}")
         value, information, basis = self.evidence
         loc = normal.loc
+        if basis is not None and np.shape(normal.scale)[-1:] not in ((), (1,)):
+            # No basis makes information and unequal spreads diagonal at once: each entry keeps what is seen of it with the others held.
+            information, basis = jnp.einsum("...ij,...j->...i", jnp.square(basis), information), None
         if basis is not None:
-            if np.shape(normal.scale)[-1:] not in ((), (1,)):
-                raise ValueError(f"{name}: a basis needs one spread along the last axis, got spreads of shape {np.shape(normal.scale)}")
             loc, value = (jnp.einsum("...ij,...i->...j", basis, jnp.broadcast_to(x, shape)) for x in (loc, value))
         variance = 1.0 / (normal.scale**-2.0 + information)
         centre = variance * (loc * normal.scale**-2.0 + information * value)

@@ -68,12 +68,21 @@ def test_rotated_effect_keeps_its_law_and_meets_its_evidence() -> None:
     assert float(density) == pytest.approx(plain + 0.5 * np.linalg.slogdet(posterior)[1])
 
 
-def test_a_basis_needs_one_spread() -> None:
-    def model() -> None:
-        numpyro.sample("x", dist.Normal(jnp.zeros(2), jnp.array([1.0, 2.0])))
+def test_with_unequal_spreads_the_diagonal_of_the_information_is_used() -> None:
+    root = np.random.default_rng(1).normal(size=(2, 2))
+    precision = root @ root.T + np.eye(2)
+    information, basis = np.linalg.eigh(precision)
+    value, sd = np.array([0.4, -0.2]), np.array([1.0, 2.0])
 
-    with pytest.raises(ValueError, match="x: a basis needs one spread"):
-        seed(reparam(model, {"x": DataInformed(Evidence(np.zeros(2), np.ones(2), np.eye(2)))}), 0)()
+    def model() -> None:
+        numpyro.sample("x", dist.Normal(jnp.zeros(2), jnp.asarray(sd)))
+
+    fast = reparam(model, {"x": DataInformed(Evidence(value, information, basis))})
+    density, found = log_density(fast, (), {}, {"x_u": jnp.array([0.3, -1.0])})
+    variance = 1.0 / (sd**-2.0 + np.diag(precision))
+    np.testing.assert_allclose(found["x"]["value"], variance * np.diag(precision) * value + np.sqrt(variance) * np.array([0.3, -1.0]))
+    plain = float(dist.Normal(0.0, jnp.asarray(sd)).log_prob(found["x"]["value"]).sum())
+    assert float(density) == pytest.approx(plain + 0.5 * np.log(variance).sum())
 
 
 def test_only_normal_effects_can_be_informed() -> None:
