@@ -114,15 +114,14 @@ class Counts(NamedTuple):
         first = low
         if isinstance(low, np.ndarray) and low.size and (low == low.flat[0]).all():
             first = low.flat[:1].reshape([1] * low.ndim)  # what is hidden alike costs its log-gammas once
-        return self.log_pmf(first) + jnp.log(self.between(low, high, most).total)
+        return self.log_pmf(first) + self.between(low, high, most).log_total
 
     def between(self, low: Ends, high: Ends, most: int | None = None) -> Between:
         """What a count between two ends, `most` apart or less, is."""
         mean, k = self.mean, self.concentration
         odds = mean if k is None else mean / (mean + k)
-        return between(
-            lambda n: odds * ((1.0 if k is None else n + k) / (n + 1.0)), low, high, int((high - low).max()) if most is None else most
-        )
+        most = int((high - low).max()) if most is None else most
+        return between(lambda n: odds * ((1.0 if k is None else n + k) / (n + 1.0)), low, high, most)
 
     def _between(self, low: Ends, high: Ends) -> Array:
         """The difference of two tails, on the side where both are small."""

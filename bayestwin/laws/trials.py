@@ -76,7 +76,7 @@ class Trials(NamedTuple):
         return answer.reshape(shape)
 
     def _summed(self, low: np.ndarray, high: np.ndarray) -> Array:
-        return self.log_pmf(low) + (0.0 if (low == high).all() else jnp.log(self.between(low, high).total))
+        return self.log_pmf(low) + self.between(low, high).log_total
 
     def between(self, low: np.ndarray, high: np.ndarray) -> Between:
         """What a count between two ends is."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import logsumexp
+from scipy.special import gammaln, logsumexp
 
 from bayestwin.laws.expected import Counts
 from bayestwin.laws.trials import Trials
@@ -53,15 +53,31 @@ def test_gradients_are_those_of_differences() -> None:
         assert float(slope[i]) == pytest.approx(float(told(at + step) - told(at - step)) / 2e-5, rel=1e-5, abs=1e-6)
 
 
-@pytest.mark.parametrize("mean", [1e-12, 1e-3, 1e9, 1e15])
-@pytest.mark.parametrize("concentration", [None, 1e-3, 1e8])
-def test_nothing_breaks_where_the_count_is_far_from_its_ends(mean: float, concentration: float | None) -> None:
-    def told(x: jax.Array) -> jax.Array:
-        law = Counts(jnp.exp(x) * jnp.ones(2), None if concentration is None else jnp.array(concentration))
-        low, high = np.array([1.0, 0.0]), np.array([10.0, 39.0])
-        found = law.between(low, high)
-        return law.log_mass(low, high).sum() + found.mean.sum() + found.variance.sum()
+@pytest.mark.parametrize("mean", [1e-12, 1e-3, 1e5, 1e9, 1e15])
+@pytest.mark.parametrize("most", [9, 39, 99])
+def test_sums_hold_where_the_count_is_far_from_its_ends(mean: float, most: int) -> None:
+    def log_mass(x: jax.Array) -> jax.Array:
+        return Counts(jnp.exp(x) * jnp.ones(1))._summed(np.zeros(1), np.full(1, float(most)))[0]
 
-    value, slope = jax.value_and_grad(told)(jnp.log(mean))
+    terms = np.arange(most + 1) * np.log(mean) - gammaln(np.arange(most + 1.0) + 1.0)
+    value, slope = jax.value_and_grad(log_mass)(jnp.log(mean))
+    assert float(value) == pytest.approx(logsumexp(terms) - mean, rel=1e-12, abs=1e-12)
+    weight = np.exp(terms - logsumexp(terms))
+    assert float(slope) == pytest.approx(weight @ np.arange(most + 1) - mean, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("concentration", [1e-3, 1e8])
+@pytest.mark.parametrize("mean", [1e-12, 1e15])
+def test_moments_and_gradients_are_finite_at_extreme_concentrations(mean: float, concentration: float) -> None:
+    def told(x: jax.Array) -> jax.Array:
+        found = Counts(jnp.exp(x[0]) * jnp.ones(2), jnp.exp(x[1])).between(np.array([1.0, 0.0]), np.array([10.0, 39.0]))
+        return found.log_total.sum() + found.mean.sum() + found.variance.sum()
+
+    value, slope = jax.value_and_grad(told)(jnp.log(jnp.array([mean, concentration])))
     assert np.isfinite(value)
-    assert np.isfinite(slope)
+    assert np.isfinite(slope).all()
+
+
+def test_many_trials_do_not_overflow() -> None:
+    found = Trials(np.full(1, 400.0), jnp.array([0.999])).log_mass(np.array([1.0]), np.array([390.0]))
+    assert float(found[0]) == pytest.approx(stats.binom(400, 0.999).logcdf(390), rel=1e-8)
