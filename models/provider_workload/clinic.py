@@ -44,6 +44,13 @@ class People(NamedTuple):
     giving_up: float
 
 
+class Chances(NamedTuple):
+    """Chance that a slot is booked, and that who booked it comes, (step, provider)."""
+
+    booked: np.ndarray
+    comes: np.ndarray
+
+
 class Start(NamedTuple):
     """Where a span begins: backlog in minutes (draw, provider), fatigue (provider,), requests waiting (mode, provider)."""
 
@@ -103,7 +110,8 @@ def happen(
     of_messages, of_visits, of_inbox, of_patients, of_documentation = rng.spawn(5)
     each = zip(of_messages.spawn(len(expected)), expected, concentration, strict=True)
     messages = np.stack([gamma_poisson(own, mean, np.full(mean.shape[1:], k), draws) for own, mean, k in each])
-    chance = np.stack([attendance(people, r, s, length, w) for r, s, w in zip(requests, schedule.slots, start.waiting, strict=True)])
+    modes = [attendance(people, r, s, length, w) for r, s, w in zip(requests, schedule.slots, start.waiting, strict=True)]
+    chance = np.stack([mode.booked * mode.comes for mode in modes])
     slots = np.round(schedule.slots)[:, None]
     visits = binomial(normals(of_visits, len(slots), draws, *chance.shape[1:]), slots, chance[:, None])
     inbox = total(of_inbox, messages, people.message_minutes[:, None, None, :], CV_ITEM).sum(0)
@@ -119,8 +127,8 @@ def total(rng: np.random.Generator, count: np.ndarray, minutes: np.ndarray, cv: 
     return gamma(normals(rng, *count.shape), count / cv**2) * minutes * cv**2
 
 
-def attendance(people: People, requests: np.ndarray, slots: np.ndarray, length: np.ndarray, waiting: np.ndarray) -> np.ndarray:
-    """Chance that a slot is filled by someone who comes, (step, provider): the booking queue step by step.
+def attendance(people: People, requests: np.ndarray, slots: np.ndarray, length: np.ndarray, waiting: np.ndarray) -> Chances:
+    """Chances that a slot is booked and that who booked it comes: the booking queue step by step.
 
     Args:
         people: no-shows and giving up.
@@ -130,17 +138,17 @@ def attendance(people: People, requests: np.ndarray, slots: np.ndarray, length: 
         waiting: requests waiting at the start, (provider,).
     """
     pace = np.maximum(slots.sum(0) / length.sum(), 1e-3)
-    chance = np.zeros_like(requests)
+    booked, comes = np.zeros_like(requests), np.zeros_like(requests)
     for t in range(len(requests)):
         queue = waiting + requests[t]
         sd = np.sqrt(queue + 1e-3)
         margin = slots[t] - queue
         taken = slots[t] - (margin * ndtr(margin / sd) + sd * np.exp(-0.5 * (margin / sd) ** 2) / np.sqrt(2.0 * np.pi))
-        fill = np.clip(np.where(slots[t] > 0, taken / np.where(slots[t] > 0, slots[t], 1.0), 0.5), *FILL)
+        booked[t] = np.clip(np.where(slots[t] > 0, taken / np.where(slots[t] > 0, slots[t], 1.0), 0.5), *FILL)
         late = NO_SHOW_LIMIT - (NO_SHOW_LIMIT - people.no_show) * np.exp(-waiting / pace / NO_SHOW_DAYS)
-        chance[t] = fill * (1.0 - late)
-        waiting = np.maximum(queue - fill * slots[t], 0.0) * (1.0 - people.giving_up) ** length[t]
-    return chance
+        comes[t] = 1.0 - late
+        waiting = np.maximum(queue - booked[t] * slots[t], 0.0) * (1.0 - people.giving_up) ** length[t]
+    return Chances(booked, comes)
 
 
 def work(people: People, load: np.ndarray, schedule: Schedule, start: Start) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

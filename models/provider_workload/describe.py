@@ -8,7 +8,7 @@ import numpy as np
 
 from bayestwin.twin.twin import Equation, Quantity, Ridge
 
-from .workload import MESSAGES, METRICS, MODES, SURVEY, Workload
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, SURVEY, Workload
 
 if TYPE_CHECKING:
     from .span import Span
@@ -66,7 +66,7 @@ EXPECTATIONS = frozenset(name for name in DIMS if name.startswith("week_") and n
 }
 
 OBSERVED: dict[str, tuple[str, ...]] = (
-    dict.fromkeys((*MESSAGES, *MODES), ("step", "provider", "end"))
+    dict.fromkeys((*MESSAGES, *MODES, *BOOKINGS), ("step", "provider", "end"))
     | dict.fromkeys((*METRICS, SURVEY), ("week", "provider", "end"))
     | {"response": ("provider", "end")}
 )
@@ -118,7 +118,8 @@ EQUATIONS = (
     Equation("persons", "person[s,i] = σ[s] (√ρ z[i] + √(1 − ρ) e[s,i])", "a provider's streams go together"),
     Equation("weeks", "week[i,·] = Σ_k c[i,k] cos(·),  c[i,k] ~ N(0, σ_w² (1 − φ²) / ((1 − φ)² + φ λ[k]))", "a week resembles the one before, by the spectrum of an AR(1); zero mean over the span"),
     Equation("queue", "Q' = (Q + requests − offered)(1 − γ);  offered = E[min(Q + requests, slots)]", "requests for visits wait for slots; some give up"),
-    Equation("visits", "V ~ Binomial(slots, offered / slots × (1 − no-show(wait)))", "no-shows grow with the wait (Green & Savin 2008)"),
+    Equation("bookings", "K ~ Binomial(slots, offered / slots)", "slots taken; seen where the scheduling system shows them"),
+    Equation("visits", "V ~ Binomial(K, 1 − no-show(wait))", "no-shows grow with the wait (Green & Savin 2008); of slots where bookings are not seen"),
     Equation("work", "W = e[i] Σ_s N[s] τ[s] + Σ_m V[m] (visit[m] + (1 − overlap) doc[i]) + admin × hours / 8", "minutes of work of a day, given the counts; items vary"),
     Equation("spill", "X = B + W − C,  C = usable[i] × scheduled;  O = max(X, 0)", "what does not fit; the fit uses E[O] = m Φ(m/s) + s φ(m/s) for a load known with sd s"),
     Equation("valve", "after hours = κ[i] O;  B' = (1 − κ[i]) O;  κ_off on days off", "overflow is cleared after hours or carried over"),

@@ -27,7 +27,7 @@ from bayestwin.laws.within import Moments, still_to_come, within
 from .demand import Demand, demand
 from .flow import Habits, Load, Path, booking, flow, rested, spill
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT, NEAR_ZERO
-from .workload import MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_terms
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_terms
 
 Priors = Mapping[str, dist.Distribution]
 TOP = 100.0
@@ -122,7 +122,10 @@ def visit_counts(data: Workload, asked: Demand, coming: Coming) -> tuple[list[Mo
     waiting, seen = booking(asked_for, jnp.asarray(offered), jnp.asarray(data.span.length), *coming, jnp.zeros(offered.shape[1:]))
     found = []
     for mode, name in enumerate(MODES):
-        law = attended(slots[mode], seen.fill[:, mode], seen.no_show[:, mode])
+        fill, bookings = seen.fill[:, mode], data.streams.get(BOOKINGS[mode])
+        if bookings is not None:
+            released(BOOKINGS[mode], Trials(np.round(slots[mode]), fill), bookings)
+        law = attended(slots[mode], fill, 1.0 - seen.no_show[:, mode], bookings)
         if name in data.streams:
             released(name, law, data.streams[name])
             found.append(within(law, data.streams[name].ends))
@@ -131,9 +134,19 @@ def visit_counts(data: Workload, asked: Demand, coming: Coming) -> tuple[list[Mo
     return found, waiting
 
 
-def attended(slots: np.ndarray, fill: Array, no_show: Array) -> Trials:
-    """Law of attended visits: slots that are filled by someone who comes."""
-    return Trials(np.round(slots), fill * (1.0 - no_show))
+def attended(slots: np.ndarray, fill: Array, comes: Array, bookings: Stream | None) -> Trials:
+    """Law of attended visits: slots that are booked by someone who comes; of bookings where they are known.
+
+    Args:
+        slots: offered, (step, provider).
+        fill: chance that a slot is booked.
+        comes: chance that who booked it comes.
+        bookings: known ones, if any.
+    """
+    if bookings is None:
+        return Trials(np.round(slots), fill * comes)
+    known = bookings.exact
+    return Trials(np.where(known, np.where(known, bookings.ends[..., 0], 0.0), np.round(slots)), jnp.where(known, comes, fill * comes))
 
 
 def service(data: Workload, priors: Priors) -> Service:

@@ -5,7 +5,8 @@ Nothing here changes the posterior; it decides how the sampler sees it (`bayestw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +17,11 @@ from bayestwin.components.hierarchy import Sites, pool, pooled
 from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import cosine_basis
 
-from .clinic import People, attendance
+from .clinic import Chances, People, attendance
 from .demand import memory_spectrum, usual_weights, yearly
 from .flow import Habits, Load, flow, rested
 from .priors import NEAR_ZERO, PRIORS
-from .workload import MESSAGES, METRICS, MODES, STANDARD_DAY, STANDARD_PANEL, SURVEY, Workload
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, STANDARD_PANEL, SURVEY, Workload
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.09  # log sd of a weekly metric about its expectation: the vendor's error and items
@@ -167,42 +168,57 @@ def _message_look(data: Workload, name: str, rhythm: np.ndarray) -> tuple[np.nda
     return np.where(known, np.log(np.where(known, rate, 1.0)), 0.0), np.where(known, information, 0.0)
 
 
+class Taken(NamedTuple):
+    """What is seen of slots being taken: bookings, or else visits.
+
+    Attributes:
+        count: guess of each number, (step, provider).
+        weight: share of a known number's information that it gives, (step, provider).
+        chance: of a slot to be counted, given those of being booked and of coming.
+        usual: the same in a queue of no length, of slots that are booked.
+    """
+
+    count: np.ndarray
+    weight: np.ndarray
+    chance: Callable[[Chances], np.ndarray]
+    usual: float
+
+
 def _visits(data: Workload) -> Look:
     """Log requests of a working day: seen as far as slots stay empty, hardly where they are full."""
-    slots = data.schedule.slots
-    known = np.array([name in data.streams for name in MODES])
-    guesses = [_attended(data, mode) for mode in range(len(MODES))]
-    offered = np.stack([(s * some).sum(0) for s, (_, some) in zip(slots, guesses, strict=True)], axis=1)
-    came = np.stack([count.sum(0) for count, _ in guesses], axis=1)
-    a_day = slots.sum(1).T / data.span.open_days.sum()
-    filled = np.clip(came / np.maximum((1.0 - USUAL_NO_SHOW) * offered, 1.0), 0.02, 0.98)
-    begin = np.log(np.maximum(filled * a_day, 1e-3))
-    found = [_requests(data, mode, guesses[mode], begin[:, mode]) for mode in range(len(MODES))]
+    found = [_requests(data, data.schedule.slots[mode], _taken(data, mode)) for mode in range(len(MODES))]
     value, information = (np.stack(part, axis=1) for part in zip(*found, strict=True))
-    return seen(np.where(known, value, 0.0), np.where(known, information, 0.0))
+    return seen(value, information)
 
 
-def _requests(data: Workload, mode: int, guess: tuple[np.ndarray, np.ndarray], begin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log requests of a working day by Fisher scoring through the booking queue, and their information."""
-    slots, length = data.schedule.slots[mode], data.span.length
-    open_days = data.span.open_days[:, None]
-    (came, some), nobody = guess, np.zeros(slots.shape[1])
-    known = slots * some
-    if MODES[mode] in data.streams:
-        known = known * np.where(data.streams[MODES[mode]].exact, 1.0, HIDDEN_VISITS)
+def _taken(data: Workload, mode: int) -> Taken:
+    if BOOKINGS[mode] in data.streams:
+        count, _, weight = _middle(data.streams[BOOKINGS[mode]].ends)
+        return Taken(count, weight, lambda chance: chance.booked, 1.0)
+    count, some = _attended(data, mode)
+    exact = data.streams[MODES[mode]].exact if MODES[mode] in data.streams else some
+    return Taken(count, some * np.where(exact, 1.0, HIDDEN_VISITS), lambda chance: chance.booked * chance.comes, 1.0 - USUAL_NO_SHOW)
+
+
+def _requests(data: Workload, slots: np.ndarray, taken: Taken) -> tuple[np.ndarray, np.ndarray]:
+    """Log requests of a working day by Fisher scoring through the booking queue, and their information; zeros where none is seen."""
+    open_days, nobody = data.span.open_days[:, None], np.zeros(slots.shape[1])
+    offered = (slots * (taken.weight > 0)).sum(0)
+    filled = np.clip(taken.count.sum(0) / np.maximum(taken.usual * offered, 1.0), 0.02, 0.98)
+    known = slots * taken.weight
 
     def chance(x: np.ndarray) -> np.ndarray:
-        return attendance(USUAL_QUEUE, np.exp(x) * open_days, slots, length, nobody)
+        return taken.chance(attendance(USUAL_QUEUE, np.exp(x) * open_days, slots, data.span.length, nobody))
 
-    x = begin
+    x = np.log(np.maximum(filled * slots.sum(0) / open_days.sum(), 1e-3))
     for _ in range(SCORING):
         p = np.clip(chance(x), 1e-3, 1.0 - 1e-3)
         slope = (chance(x + 0.01) - p) / 0.01
         per_slot = slope / (p * (1.0 - p))
-        share = np.where(slots > 0, came / np.where(slots > 0, slots, 1.0), p)
+        share = np.where(slots > 0, taken.count / np.where(slots > 0, slots, 1.0), p)
         information = (known * per_slot * slope).sum(0)
         x = x + np.clip((known * (share - p) * per_slot).sum(0) / (information + USUAL_PRECISION), -0.5, 0.5)
-    return x, information
+    return np.where(offered > 0, x, 0.0), information
 
 
 def _attended(data: Workload, mode: int) -> tuple[np.ndarray, np.ndarray]:

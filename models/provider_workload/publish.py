@@ -20,12 +20,13 @@ from bayestwin.prepared import prepare as prepare_study
 from bayestwin.study import Calendar as StudyCalendar
 from bayestwin.study import Study
 
-from .clinic import Events, Start, happen
+from .clinic import Events, Start, attendance, happen
 from .demand import expected_demand
 from .future import people
 from .model import TOP
 from .priors import NEAR_ZERO
 from .workload import (
+    BOOKINGS,
     DEFINITION,
     GROUPS,
     MESSAGES,
@@ -163,8 +164,21 @@ def _happen(data: Workload, draw: Mapping[str, np.ndarray], rng: np.random.Gener
     concentration = draw["concentration"] * span.alike
     events = happen(people(draw), expected[:, None], concentration, requests, data.schedule, span.length, start, rng)
     counts = zip((*MESSAGES, *MODES), (*events.messages[:, 0], *events.visits[:, 0]), strict=True)
-    numbers = {name: count.astype(int) for name, count in counts}
+    numbers = {name: count.astype(int) for name, count in counts} | _bookings(data, draw, requests, events, rng)
     return Happened(events, numbers | _metrics(data, draw, events, rng) | {SURVEY: _survey(data, draw, events, rng)})
+
+
+def _bookings(
+    data: Workload, draw: Mapping[str, np.ndarray], requests: np.ndarray, events: Events, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Slots that were taken: those of the visits, and of the others as many as chance had booked in vain."""
+    found = {}
+    for name, asked, offered, came in zip(BOOKINGS, requests, data.schedule.slots, events.visits[:, 0], strict=True):
+        chance = attendance(people(draw), asked, offered, data.span.length, np.zeros(len(data.panel)))
+        in_vain = chance.booked * (1.0 - chance.comes) / (1.0 - chance.booked * chance.comes)
+        visits = came.astype(int)
+        found[name] = visits + rng.binomial(np.round(offered).astype(int) - visits, in_vain)
+    return found
 
 
 def _metrics(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -273,6 +287,7 @@ def _barriers(data: Workload, rng: np.random.Generator) -> dict[str, str]:
     return (
         dict.fromkeys(MESSAGES, slow + small + late)
         | dict.fromkeys(MODES, small + late)
+        | dict.fromkeys(BOOKINGS, late)
         | dict.fromkeys(METRICS, late + silent)
         | {SURVEY: answers}
     )
@@ -316,7 +331,7 @@ class Spec:
 
 EXTRACTS = (
     *(Spec(name, f"{name}.csv.gz", "", "value", "messages", "step") for name in MESSAGES),
-    *(Spec(name, f"{name}.csv.gz", "", "value", "visits", "step") for name in MODES),
+    *(Spec(name, f"{name}.csv.gz", "", "value", "visits", "step") for name in (*MODES, *BOOKINGS)),
     *(Spec(name, f"{name}.csv.gz", "week", "value", "minutes", "week", integer=False) for name in METRICS),
     Spec(SURVEY, f"{SURVEY}.csv.gz", "week", "value", "score", "week", integer=False),
     Spec("hours", "schedule.csv", "start", "hours", "minutes", "step", integer=False, more='absent = "zero"\n'),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bayestwin.barriers import Access, Grid
-from bayestwin.cells import cells_of
+from bayestwin.barriers.barrier import AbstractAbsence
+from bayestwin.cells import PER_CHECK, cells_of
 from bayestwin.components.calendar import after_closure, day_kinds, monday, public_holidays
 from bayestwin.errors import Fault, StudyError
 
@@ -25,14 +26,15 @@ if TYPE_CHECKING:
 
 MESSAGES = ("advice", "prescriptions", "results", "calls")
 MODES = ("visits", "remote_visits")
+BOOKINGS = ("booked", "remote_booked")  # slots taken, of each mode
 METRICS = ("inbox_minutes", "documentation_minutes", "ehr_minutes", "after_hours_minutes")
 SURVEY = "tlx"
 POSITIVE, CENSORED = METRICS[:3], METRICS[3]
 SCHEDULE = ("hours", "slots", "remote_slots")
 PANEL, DEFINITION = "panel", "shoulder"
 GROUPS = ("age 18-39", "age 40-64", "age 65+", "multimorbid", "portal")
-STREAMS = (*MESSAGES, *MODES, *METRICS, SURVEY, *SCHEDULE, PANEL, DEFINITION)
-OPTIONAL = frozenset((*MESSAGES, *MODES, *METRICS, SURVEY, DEFINITION))
+STREAMS = (*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY, *SCHEDULE, PANEL, DEFINITION)
+OPTIONAL = frozenset((*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY, DEFINITION))
 STANDARD_PANEL = 1800.0
 STANDARD_DAY = 480.0  # scheduled minutes that levels of demand and admin refer to
 DAY, WEEK = np.timedelta64(1, "D"), np.timedelta64(7, "D")
@@ -238,6 +240,9 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     """
     by_stream = {extract.stream: extract for extract in study.extracts}
     faults = [fault for extract in study.extracts for fault in _faults(study, extract, hierarchy)]
+    faults += [
+        fault for slots, *taken in zip(SCHEDULE[1:], BOOKINGS, MODES, strict=True) for fault in _overfull(observations, slots, *taken)
+    ]
     if faults:
         raise StudyError(faults)
     roster = roster_of(hierarchy)
@@ -252,7 +257,7 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
         shoulder=_shoulder(observations.get(DEFINITION), len(roster.organisation)),
         streams={
             name: _stream(by_stream[name], observations[name], span, roster, study)
-            for name in (*MESSAGES, *MODES, *METRICS, SURVEY)
+            for name in (*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY)
             if name in observations
         },
     )
@@ -285,7 +290,39 @@ def _faults(study: Study, extract: StudyExtract, hierarchy: Hierarchy) -> list[F
     if stream == PANEL and extract.categories.get("group") != GROUPS:
         remedy = "give the panel's margins: dims = { group = COLUMN } and categories.group"
         found.append(Fault(file, "panel has no margins", f"extract.{extract.name}.categories", expected=str(list(GROUPS)), remedy=remedy))
+    if stream in BOOKINGS and any(not isinstance(barrier, AbstractAbsence) for barrier in extract.barriers):
+        place, remedy = f"extract.{extract.name}.barriers", "give the bookings as they are kept, or leave the extract out"
+        found.append(Fault(file, "bookings are used where they are shown as they are", place, expected="absences alone", remedy=remedy))
     return found
+
+
+def _overfull(observations: Mapping[str, Observations], slots: str, booked: str, attended: str) -> list[Fault]:
+    """Cells with more bookings than slots, or more visits than bookings."""
+    faults = []
+    for less, more, what in ((booked, slots, "bookings than slots"), (attended, booked, "visits than bookings")):
+        if not {less, more} <= observations.keys():
+            continue
+        few, many = observations[less], observations[more]
+        starts = np.union1d(few.coords[few.dims[0]], many.coords[many.dims[0]])
+        (low, seen), (high, offered) = ((_dense(each, starts), _shown(each, starts)) for each in (few, many))
+        seen &= offered | (more == slots)  # no row of the schedule is no slot
+        wrong = np.argwhere(seen & (low > high))
+        for time, unit in wrong[:PER_CHECK]:
+            cell = f"{starts[time]}, {few.coords['provider'][unit]}: {low[time, unit]:g}"
+            remedy = "count overbooked visits among the slots, or ask the owner which of the two is right"
+            file = few.provenance.file
+            faults.append(Fault(file, f"more {what}", value=cell, expected=f"at most {high[time, unit]:g}, as in {more!r}", remedy=remedy))
+        if len(wrong) > PER_CHECK:
+            faults.append(Fault(few.provenance.file, f"more {what} in {len(wrong) - PER_CHECK} further cells"))
+    return faults
+
+
+def _shown(observations: Observations, starts: np.ndarray) -> np.ndarray:
+    """Which cells of the wanted times hold a number that is shown."""
+    inside, place = _rows(observations, starts)
+    shown = np.zeros((len(starts), observations.values.shape[1]), bool)
+    shown[place] = (observations.mask & ~observations.hidden)[inside]
+    return shown
 
 
 def roster_of(hierarchy: Hierarchy) -> Roster:

@@ -133,4 +133,5 @@ def test_the_booking_queue_is_that_of_the_plain_loop() -> None:
         jnp.asarray(requests), jnp.asarray(slots), jnp.ones(STEPS), jnp.array(0.1), jnp.array(0.03), jnp.zeros(PROVIDERS)
     )
     plain = clinic.attendance(one, requests, slots, np.ones(STEPS), np.zeros(PROVIDERS))
-    np.testing.assert_allclose(seen.fill * (1.0 - seen.no_show), plain, atol=1e-9)
+    np.testing.assert_allclose(seen.fill, plain.booked, atol=1e-9)
+    np.testing.assert_allclose(1.0 - seen.no_show, plain.comes, atol=1e-9)

@@ -1,0 +1,113 @@
+"""Bookings: slots taken, known or not, and the visits that come of them."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayestwin as bt
+from bayestwin.barriers import Access, Grid
+from bayestwin.errors import StudyError
+from bayestwin.laws.trials import Trials
+from bayestwin.prepared import prepare
+from bayestwin.study import read_study
+from bayestwin.twin.twin import Design, load_twin
+
+TWIN = load_twin("provider_workload")
+SLOTS, FILL, COMES = 12.0, 0.85, 0.8
+
+
+def part(name: str) -> ModuleType:
+    return sys.modules[f"{TWIN.definition.model.__module__.rpartition('.')[0]}.{name}"]
+
+
+@pytest.fixture(scope="module")
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bookings") / "clinic"
+    bt.simulate_study(folder, model="provider_workload", design=Design(units=4, groups=2, weeks=6), seed=5)
+    return folder
+
+
+def bookings(ends: list[list[float]]) -> object:
+    days = np.datetime64("2024-01-01") + np.arange(len(ends))
+    return part("workload").Stream(np.array(ends)[:, None], Access(), Grid({"day": days, "provider": np.array(["P1"])}))
+
+
+def test_visits_of_known_bookings_average_to_visits_of_slots() -> None:
+    """P(V) = Σ_k P(K = k) P(V | K = k): what is conditioned on bookings adds up to what is not."""
+    taken = np.arange(SLOTS + 1)
+    known = bookings([[k, k] for k in taken])
+    offered, fill, comes = np.full((len(taken), 1), SLOTS), jnp.full((len(taken), 1), FILL), jnp.full((len(taken), 1), COMES)
+    given = part("model").attended(offered, fill, comes, known)
+    plain = part("model").attended(offered, fill, comes, None)
+    chance = np.exp(Trials(np.full(len(taken), SLOTS), jnp.full(len(taken), FILL)).log_pmf(taken))
+    for visits in taken:
+        each = np.exp(np.asarray(given.log_pmf(np.full((len(taken), 1), visits)))[:, 0])
+        whole = np.exp(float(plain.log_pmf(np.full((len(taken), 1), visits))[0, 0]))
+        assert chance @ np.where(visits <= taken, each, 0.0) == pytest.approx(whole, rel=1e-10)
+
+
+def test_unknown_bookings_leave_visits_to_the_slots() -> None:
+    law = part("model").attended(
+        np.full((2, 1), SLOTS), jnp.full((2, 1), FILL), jnp.full((2, 1), COMES), bookings([[-np.inf, np.inf], [9.0, 9.0]])
+    )
+    assert law.number.ravel().tolist() == [SLOTS, 9.0]
+    np.testing.assert_allclose(law.probability.ravel(), [FILL * COMES, COMES])
+
+
+def test_a_drawn_clinic_has_no_more_bookings_than_slots_and_no_more_visits_than_bookings(clinic: Path) -> None:
+    data = prepare(read_study(clinic / "clean")).data
+    for mode, booked, slots in zip(part("workload").MODES, part("workload").BOOKINGS, data.schedule.slots, strict=True):
+        taken, came = (data.streams[name].ends[..., 0] for name in (booked, mode))
+        open_days = slots > 0
+        assert (came <= taken)[open_days].all()
+        assert (taken <= slots)[open_days].all()
+        assert came[open_days].sum() < taken[open_days].sum() < slots[open_days].sum()
+
+
+def copy_of(clinic: Path, folder: Path) -> Path:
+    """A copy whose tables can be changed, without truth."""
+    (folder / "extracts").mkdir(parents=True)
+    for file in (clinic / "extracts").iterdir():
+        (folder / "extracts" / file.name).write_bytes(file.read_bytes())
+    (folder / "study.toml").write_text((clinic / "study.toml").read_text().replace('truth = "../truth.nc"\n', ""))
+    return folder
+
+
+def test_more_bookings_than_slots_are_named(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic / "clean", tmp_path / "study")
+    table = pd.read_csv(study / "extracts" / "booked.csv.gz")
+    row = table.index[table["value"] > 0][0]
+    table.loc[row, "value"] = 99
+    table.to_csv(study / "extracts" / "booked.csv.gz", index=False)
+    with pytest.raises(
+        StudyError, match=r"booked.csv.gz: more bookings than slots: found '.*P00\d: 99'; expected at most \d+, as in 'slots'"
+    ):
+        prepare(read_study(study))
+
+
+def test_more_visits_than_bookings_are_named(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic / "clean", tmp_path / "study")
+    table = pd.read_csv(study / "extracts" / "remote_booked.csv.gz")
+    table["value"] = 0
+    table.to_csv(study / "extracts" / "remote_booked.csv.gz", index=False)
+    with pytest.raises(StudyError, match=r"remote_visits.csv.gz: more visits than bookings.*as in 'remote_booked'"):
+        prepare(read_study(study))
+
+
+def test_bookings_through_another_barrier_are_refused(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic / "clean", tmp_path / "study")
+    text = (study / "study.toml").read_text()
+    head, tail = text.split('stream = "booked"\n')
+    tail = tail.replace("\n[[extract]]", '\n[[extract.barriers]]\nkind = "suppress"\nbelow = 5\n\n[[extract]]', 1)
+    (study / "study.toml").write_text(head + 'stream = "booked"\n' + tail)
+    table = pd.read_csv(study / "extracts" / "booked.csv.gz", dtype={"value": str})
+    table.assign(value=table["value"].where(~table["value"].isin(list("1234")), "*")).to_csv(
+        study / "extracts" / "booked.csv.gz", index=False
+    )
+    with pytest.raises(StudyError, match="bookings are used where they are shown as they are"):
+        prepare(read_study(study))
