@@ -24,7 +24,7 @@ from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.whiten import whitened
+from bayestwin.infer.whiten import layout, whitened
 
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
@@ -84,22 +84,25 @@ def sample(
     """
     fast = informed(model, pilot)
     centre = _first_values(fast)
-    units = _units(fast, centre)
-    potential: Callable[[Any], jax.Array] = partial(potential_energy, fast, (), {})
-    back: Callable[[Any], Any] = lambda z: z  # noqa: E731 (what whitening would undo)
+    flat, names = ravel_pytree(centre)
+    units = ravel_pytree(_units(fast, centre))[0]
+    potential: Callable[[jax.Array], jax.Array] = lambda x: potential_energy(fast, (), {}, names(x))  # noqa: E731
+    back: Callable[[Any], Any] = lambda x: x  # noqa: E731 (what whitening would undo)
     if axes:
-        potential, back, centre, units = _whitened(potential, centre, _of_unknowns(centre, axes))
+        back = whitened(potential, flat, layout(centre, _of_unknowns(centre, axes)))
+        flat, units = jnp.zeros_like(flat), jnp.ones_like(flat)
     kernel = NUTS(
-        potential_fn=potential,
+        # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
+        potential_fn=lambda q: potential(back(q)),
         step_size=FIRST_STEP,
-        inverse_mass_matrix=np.square(ravel_pytree(units)[0]),
+        inverse_mass_matrix=np.square(units),
         adapt_mass_matrix=not axes,  # variances of a short warm-up are noisier than the curvature that whitened them
         target_accept_prob=sampling.target_accept,
         max_tree_depth=(WARMUP_DEPTH, 10),
     )
     split = _side_by_side(sampling.chains)
     # Placed before the first step: a program is compiled for where its arguments lie.
-    states = jax.device_put(_start(kernel, centre, units, sampling), split)
+    states = jax.device_put(_start(kernel, flat, units, sampling), split)
     step = _chunk(kernel, split)
     kept, divergences = [], 0
     total = sampling.warmup + sampling.draws
@@ -110,11 +113,11 @@ def sample(
         stats = {name: np.asarray(value)[:, warm] for name, value in stats.items()}
         divergences += int(stats["diverging"].sum())
         if warm.any():
-            kept.append(({name: np.asarray(value)[:, warm] for name, value in z.items()}, stats))
+            kept.append((np.asarray(z)[:, warm], stats))
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
-    sites = _natural(lambda values: constrain_fn(fast, (), {}, back(values), return_deterministic=True), z)
+    sites = _natural(lambda q: constrain_fn(fast, (), {}, names(back(q)), return_deterministic=True), z)
     return Draws({name: value for name, value in sites.items() if name not in fast.effects | fast.scales}, stats)
 
 
@@ -138,34 +141,22 @@ def _of_unknowns(z: Mapping[str, jax.Array], axes: Mapping[str, int]) -> dict[st
     return {name: axes[site] for name in z if (site := name.removesuffix("_u")) in axes}
 
 
-def _whitened(potential: Callable, z: dict, axes: Mapping[str, int]) -> tuple[Callable, Callable, dict, dict]:
-    """Potential in whitened coordinates, the way back from them, where chains begin, and their units."""
-    _, unravel = ravel_pytree(z)
-    white = whitened(potential, z, axes)
-
-    def back(q: Any) -> Any:
-        return unravel(white(ravel_pytree(q)[0]))
-
-    units = {name: np.ones(np.shape(value)) for name, value in z.items()}
-    return lambda q: potential(back(q)), back, jax.tree.map(jnp.zeros_like, z), units
-
-
 def _units(model: informed, z: dict) -> dict[str, np.ndarray]:
     """Scales to begin with: data-informed effects have unit scale by construction, the others begin small."""
     return {name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()}
 
 
-def _start(kernel: NUTS, z: dict, units: dict, sampling: Sampling) -> Any:
+def _start(kernel: NUTS, flat: jax.Array, units: jax.Array, sampling: Sampling) -> Any:
     """One state a chain, started apart by a third of its units.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
     """
     rng = np.random.default_rng(sampling.seed)
-    apart = {name: z[name] + 0.3 * unit * rng.standard_normal((sampling.chains, *unit.shape)) for name, unit in units.items()}
+    apart = flat + 0.3 * units * rng.standard_normal((sampling.chains, flat.size))
 
-    def one(key: jax.Array, start: dict) -> Any:
-        unknown = ParamInfo(start, jnp.array(FIRST_ENERGY), jax.tree.map(jnp.zeros_like, start))
+    def one(key: jax.Array, start: jax.Array) -> Any:
+        unknown = ParamInfo(start, jnp.array(FIRST_ENERGY), jnp.zeros_like(start))
         return kernel.init(key, sampling.warmup, unknown, (), {})
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
@@ -208,9 +199,8 @@ def _first_chain(step: Callable, states: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states)))
 
 
-def _natural(postprocess: Callable, z: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _natural(postprocess: Callable, z: np.ndarray) -> dict[str, np.ndarray]:
     """Constrain and add deterministic sites, draw by draw in one compiled loop."""
-    shape = next(iter(z.values())).shape[:2]
-    flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in z.items()}
-    sites = jax.jit(lambda draws: jax.lax.map(postprocess, draws, batch_size=50))(flat)
+    shape = z.shape[:2]
+    sites = jax.jit(lambda draws: jax.lax.map(postprocess, draws, batch_size=50))(z.reshape(-1, z.shape[-1]))
     return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in sites.items()}

@@ -146,16 +146,15 @@ def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], sta
     return minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxfun": EVALUATIONS, "maxcor": 30}).x
 
 
-def whitened(potential: Callable[[Any], Array], values: Mapping[str, Array], axes: Mapping[str, int]) -> Whitening:
+def whitened(potential: Callable[[Array], Array], start: Array, places: Layout) -> Whitening:
     """Find a potential's mode and whiten by its curvature there; once more from there, for the last steps are short ones.
 
     Args:
-        potential: of the unknowns by name.
-        values: where to begin.
-        axes: the axis of the units of each unknown that has one.
+        potential: of the unknowns, flat.
+        start: where to begin, flat.
+        places: of the unknowns.
     """
-    start, unravel = ravel_pytree(values)
-    compiled = jax.jit(jax.value_and_grad(lambda flat: potential(unravel(flat))))
+    compiled = jax.jit(jax.value_and_grad(potential))
 
     def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = compiled(jnp.asarray(flat))
@@ -164,7 +163,6 @@ def whitened(potential: Callable[[Any], Array], values: Mapping[str, Array], axe
     def look(centre: np.ndarray) -> Whitening:
         return whitening(centre, places, curvature(lambda flat: evaluate(flat)[1], centre, places))
 
-    places = layout(values, axes)
     first = look(mode(evaluate, np.asarray(start, float)))
     forward, pull = jax.jit(first.__call__), jax.jit(lambda q, slope: jax.vjp(first.__call__, q)[1](slope)[0])
 

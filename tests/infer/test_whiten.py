@@ -46,18 +46,17 @@ def test_probes_along_slots_give_the_whole_arrow() -> None:
 def test_a_normal_law_becomes_standard() -> None:
     curved, centre = arrow(), np.arange(14.0) / 7.0
 
-    def potential(z: dict) -> jax.Array:
-        x = jnp.concatenate([z["common"], z["own"].ravel()]) - centre
-        return 0.5 * x @ jnp.asarray(curved) @ x
+    def potential(x: jax.Array) -> jax.Array:
+        return 0.5 * (x - centre) @ jnp.asarray(curved) @ (x - centre)
 
-    white = whitened(potential, NAMES, {"own": 1})
+    white = whitened(potential, jnp.zeros(14), layout(NAMES, {"own": 1}))
     jacobian = np.asarray(jax.jacobian(white)(jnp.zeros(14)))
     np.testing.assert_allclose(np.asarray(white.centre), centre, atol=1e-4)
     np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(14), atol=1e-6)
 
 
 def test_flat_and_falling_directions_do_not_break_it() -> None:
-    white = whitened(lambda z: 0.5 * (z["own"] ** 2).sum() - 0.001 * (z["common"] ** 2).sum(), NAMES, {"own": 1})
+    white = whitened(lambda x: 0.5 * (x[SHARED:] ** 2).sum() - 0.001 * (x[:SHARED] ** 2).sum(), jnp.zeros(14), layout(NAMES, {"own": 1}))
     assert np.isfinite(np.asarray(white(jnp.ones(14)))).all()
 
 
