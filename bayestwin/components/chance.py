@@ -70,7 +70,8 @@ def poisson(normal: np.ndarray, mean: np.ndarray) -> np.ndarray:
     normal, mean = np.broadcast_arrays(normal, mean)
     count = np.rint(mean + np.sqrt(mean) * normal + (normal**2 - 1.0) / 6.0)
     small = mean < SMALL
-    count[small] = _search(normal[small], np.exp(-mean[small]), lambda k, cells: mean[small][cells] / k)
+    few = mean[small]
+    count[small] = _search(normal[small], np.exp(-few), lambda k, cells: few[cells] / k)
     return count
 
 

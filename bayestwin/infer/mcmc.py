@@ -89,7 +89,7 @@ def sample(
     potential: Callable[[jax.Array], jax.Array] = lambda x: potential_energy(fast, (), {}, names(x))  # noqa: E731
     back: Callable[[Any], Any] = lambda x: x  # noqa: E731 (what whitening would undo)
     if axes:
-        back = whitened(potential, flat, layout(centre, _of_unknowns(centre, axes)))
+        back = whitened(potential, flat, layout(centre, _of_unknowns(centre, axes))).__call__
         flat, units = jnp.zeros_like(flat), jnp.ones_like(flat)
     kernel = NUTS(
         # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
@@ -114,6 +114,8 @@ def sample(
         divergences += int(stats["diverging"].sum())
         if warm.any():
             kept.append((np.asarray(z)[:, warm], stats))
+        if done < sampling.warmup <= done + CHUNK:
+            states = _one_step_size(states)
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
@@ -160,6 +162,13 @@ def _start(kernel: NUTS, flat: jax.Array, units: jax.Array, sampling: Sampling) 
         return kernel.init(key, sampling.warmup, unknown, (), {})
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
+
+
+def _one_step_size(states: Any) -> Any:
+    """Chains go on with the geometric mean of what each found in warm-up: one unlucky chain would keep all others waiting."""
+    own = states.adapt_state.step_size
+    shared = np.full(own.shape, np.exp(np.mean(np.log(np.asarray(own)))))
+    return states._replace(adapt_state=states.adapt_state._replace(step_size=jax.device_put(shared, own.sharding)))
 
 
 def _side_by_side(chains: int) -> NamedSharding | None:

@@ -46,7 +46,7 @@ DIMS: dict[str, tuple[str, ...]] = {
     "usable": ("provider",),
     "cleared": ("provider",),
     "metric_noise": ("metric",),
-    "drift_noise": ("slow", "clinic"),
+    "drift_coefficient": ("slow", "clinic"),
     "drift": ("week", "clinic"),
     "tlx_trait": ("provider",),
     "backlog_end": ("provider",),
@@ -127,7 +127,7 @@ EQUATIONS = (
     Equation("perceived load", "logit(TLX / 100) ~ N(t₀ + t₁ (F − 1) + trait[i], σ)", "a survey on a bounded scale; who answers may depend on the trait"),
     Equation("metrics", "log y ~ N(log minutes + m[vendor] + δ[c,w], ·)", "weekly inbox, documentation and EHR minutes as the vendor's clock shows them"),
     Equation("after-hours metric", "y ~ N(m (Σ_t max(κ O − shoulder, 0) + days off), ·), none shown as zero", "each vendor's definition leaves out a shoulder of scheduled time"),
-    Equation("discrepancy", "δ[c,·] = σ_δ Σ_k z[k] cos(·), zero mean over the span, half waves ≥ 4 weeks", "slow departure of a clinic's metrics; never extrapolated"),
+    Equation("discrepancy", "δ[c,·] = Σ_k z[k] cos(·),  z ~ N(0, σ_δ²), zero mean over the span, half waves ≥ 4 weeks", "slow departure of a clinic's metrics; never extrapolated"),
 )  # fmt: skip
 
 LIMITS = (

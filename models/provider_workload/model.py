@@ -18,7 +18,6 @@ from jaxtyping import Array, Float
 
 from bayestwin.barriers import Access, Grid
 from bayestwin.barriers.selection import SiteSelection
-from bayestwin.components.trend import cosine_basis
 from bayestwin.laws.expected import Counts, Measure
 from bayestwin.laws.score import Score
 from bayestwin.laws.trials import Trials
@@ -27,7 +26,7 @@ from bayestwin.laws.within import Moments, still_to_come, within
 from .demand import Demand, demand
 from .flow import Habits, Load, Path, booking, flow, rested, spill
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT, NEAR_ZERO
-from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_terms
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_basis
 
 Priors = Mapping[str, dist.Distribution]
 TOP = 100.0
@@ -216,11 +215,10 @@ def drift(data: Workload, priors: Priors) -> Float[Array, "week clinic"]:
 
     It averages to zero over the span, is bounded by its sd, and has half waves of four weeks or more.
     """
-    count, terms = len(data.span.weeks), slow_terms(len(data.span.weeks))
+    basis = slow_basis(len(data.span.weeks))
     spread = numpyro.sample("sd_drift", priors["sd_drift"])
-    noise = numpyro.sample("drift_noise", dist.Normal(jnp.zeros((terms, len(data.roster.clinic))), 1.0))
-    basis = cosine_basis(count)[0][:terms] * np.sqrt(count / terms)
-    return numpyro.deterministic("drift", spread * (basis.T @ noise))
+    coefficient = numpyro.sample("drift_coefficient", dist.Normal(jnp.zeros((len(basis), len(data.roster.clinic))), spread))
+    return numpyro.deterministic("drift", basis.T @ coefficient)
 
 
 class Metric(NamedTuple):

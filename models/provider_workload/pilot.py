@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from bayestwin.components.hierarchy import Sites, pool, pooled
+from bayestwin.components.hierarchy import Sites, pool, pooled, spread
 from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import cosine_basis
 
@@ -21,7 +21,7 @@ from .clinic import Chances, People, attendance
 from .demand import memory_spectrum, usual_weights, yearly
 from .flow import Habits, Load, flow, rested
 from .priors import NEAR_ZERO, PRIORS
-from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, STANDARD_PANEL, SURVEY, Workload
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, STANDARD_PANEL, SURVEY, Workload, slow_basis
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.09  # log sd of a weekly metric about its expectation: the vendor's error and items
@@ -42,8 +42,31 @@ TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.0
 
 def pilot(data: Workload) -> Pilot:
     """Looks at the normal effects of the model, and starting values of the rest."""
-    looks = {**_demand(data), **_service(data), **_habits(data), **_silent(data)}
-    return Pilot(looks=looks, start={name: np.asarray(value) for name, value in TYPICAL.items()})
+    looks = {**_demand(data), **_service(data), **_habits(data), **_silent(data), "drift_coefficient": _drift(data)}
+    return Pilot(looks=looks, start={name: np.asarray(value) for name, value in {**TYPICAL, **_spreads(data, looks)}.items()})
+
+
+def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
+    """Spreads of providers about their clinic as the looks show them, the prior's where they show nothing."""
+    usual = {name: jnp.asarray(_prior(name)) for name in ("message_minutes", "tlx_level")}
+    usual["vendor_factor"] = jnp.zeros(len(data.roster.organisation))
+    size = np.log(data.panel)
+    effects = {"sd_speed": "speed", "sd_documentation": "documentation", "sd_usable": "usable", "sd_tlx": "tlx_trait"}
+    found = {}
+    for name, effect in (*effects.items(), ("sd_messages", "provider_messages"), ("sd_visits", "provider_visits")):
+        value, information, _ = looks[effect](usual)
+        value = np.asarray(value) - (0.0 if name in effects else size[:, None])
+        seen_spread, prior = spread(value, np.asarray(information), data.roster.clinic_of), np.asarray(PRIORS[name].parameters[0])
+        found[name] = np.where(np.isnan(seen_spread), prior, seen_spread)
+    return found
+
+
+def _drift(data: Workload) -> Look:
+    """What the weekly metrics tell of a clinic's slow departures; where these lie is not looked for."""
+    clinics = np.eye(len(data.roster.clinic))[data.roster.clinic_of]
+    weeks = sum((_totals(data, name)[1] @ clinics for name in METRICS), np.zeros((len(data.span.weeks), clinics.shape[1])))
+    information = np.square(slow_basis(len(data.span.weeks))) @ weeks / NOISE**2
+    return seen(np.zeros(information.shape), information)
 
 
 def _prior(name: str) -> np.ndarray:
@@ -141,10 +164,10 @@ def _weeks(data: Workload) -> dict[str, Look]:
         found = by_provider(sites)
         return Evidence(found.value.T, found.information.T)
 
-    def spread(sites: Sites) -> Array:
+    def sd(sites: Sites) -> Array:
         return sites["sd_week"] * jnp.sqrt(memory_spectrum(sites["week_memory"], len(data.span.weeks)))
 
-    return {"week_coefficient": own, "walk_coefficient": pooled(by_provider, spread)}
+    return {"week_coefficient": own, "walk_coefficient": pooled(by_provider, sd)}
 
 
 def _told(data: Workload, name: str, mean: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from bayestwin.barriers import Access, Grid
 from bayestwin.barriers.barrier import AbstractAbsence
 from bayestwin.cells import PER_CHECK, cells_of
 from bayestwin.components.calendar import after_closure, day_kinds, monday, public_holidays
+from bayestwin.components.trend import cosine_basis
 from bayestwin.errors import Fault, StudyError
 
 if TYPE_CHECKING:
@@ -225,6 +226,12 @@ class Workload:
 def slow_terms(weeks: int) -> int:
     """Cosine terms of the measurement drift: those with a half wave of four weeks or more."""
     return max(min(weeks // 4, 6), 1)
+
+
+def slow_basis(weeks: int) -> np.ndarray:
+    """Those terms, (slow, week): coefficients of one sd give a series of that sd."""
+    terms = slow_terms(weeks)
+    return cosine_basis(weeks)[0][:terms] * np.sqrt(weeks / terms)
 
 
 def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Observations]) -> Workload:
