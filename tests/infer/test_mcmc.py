@@ -1,0 +1,31 @@
+"""What the sampler promises whatever the model: one step size for all chains, the draws that were asked for."""
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+import pytest
+
+from bayestwin.components.informed import Pilot
+from bayestwin.infer.mcmc import CHUNK, sample
+from bayestwin.infer.settings import Sampling
+
+
+def model() -> None:
+    level = numpyro.sample("level", dist.Normal(0.0, 2.0))
+    numpyro.sample("effect", dist.Normal(jnp.repeat(level, 5), 1.0))
+
+
+@pytest.mark.parametrize("axes", [None, {"effect": 0}])
+def test_chains_share_a_step_size_after_warm_up(axes: dict[str, int] | None) -> None:
+    draws = sample(model, Pilot(), Sampling(chains=3, draws=2 * CHUNK, warmup=2 * CHUNK), axes=axes)
+    step = draws.stats["step_size"]
+    assert step.shape == (3, 2 * CHUNK)
+    assert np.ptp(step) == 0.0
+    assert 0.05 < step[0, 0] < 3.0
+
+
+def test_draws_are_as_many_as_asked_for_where_chunks_do_not_divide_them() -> None:
+    draws = sample(model, Pilot(), Sampling(chains=2, draws=CHUNK + 7, warmup=CHUNK - 4))
+    assert draws.sites["effect"].shape == (2, CHUNK + 7, 5)
+    assert np.ptp(draws.stats["step_size"][:, CHUNK:]) == 0.0  # shared from the chunk after warm-up on
