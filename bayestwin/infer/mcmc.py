@@ -84,9 +84,9 @@ def sample(
     """
     fast = informed(model, pilot)
     centre = _first_values(fast)
-    flat, names = ravel_pytree(centre)
+    flat, by_name = ravel_pytree(centre)
     units = ravel_pytree(_units(fast, centre))[0]
-    potential: Callable[[jax.Array], jax.Array] = lambda x: potential_energy(fast, (), {}, names(x))  # noqa: E731
+    potential: Callable[[jax.Array], jax.Array] = lambda x: potential_energy(fast, (), {}, by_name(x))  # noqa: E731
     back: Callable[[Any], Any] = lambda x: x  # noqa: E731 (what whitening would undo)
     if axes:
         back = whitened(potential, flat, layout(centre, _of_unknowns(centre, axes))).__call__
@@ -119,7 +119,7 @@ def sample(
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
-    sites = _natural(lambda q: constrain_fn(fast, (), {}, names(back(q)), return_deterministic=True), z)
+    sites = _natural(lambda q: constrain_fn(fast, (), {}, by_name(back(q)), return_deterministic=True), z)
     return Draws({name: value for name, value in sites.items() if name not in fast.effects | fast.scales}, stats)
 
 

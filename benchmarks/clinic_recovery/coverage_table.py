@@ -16,17 +16,17 @@ def summary(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
     Returns:
         arm, kind, name, clinics, elements, inside_50, inside_90 with standard errors between clinics, the mean standardised error with its
-        own, and the width of the 90 % interval against full access of the same clinics (geometric mean).
+        own, the width of the 90 % interval against full access of the same clinics (geometric mean), and the largest R-hat: fits that did
+        not converge are told and not left out.
     """
     table = pd.DataFrame(rows)
     whole = table.assign(name="all")
-    forecasts = table[table["kind"] == "forecast"]
-    return pd.concat([_by_name(whole), _by_name(forecasts)], ignore_index=True)
+    return pd.concat([_by_name(whole), _by_name(table)], ignore_index=True)
 
 
 def _by_name(table: pd.DataFrame) -> pd.DataFrame:
     keys, sums = ["arm", "kind", "name"], ["elements", "inside_50", "inside_90", "error", "log_width"]
-    by_clinic = table.groupby([*keys, "clinic"], sort=False)[sums].sum().reset_index()
+    by_clinic = table.groupby([*keys, "clinic"], sort=False).agg(dict.fromkeys(sums, "sum") | {"r_hat": "max"}).reset_index()
     full = by_clinic[by_clinic["arm"] == "full"].set_index(["kind", "name", "clinic"])["log_width"]
     found = []
     for key, group in by_clinic.groupby(keys, sort=False):
@@ -35,7 +35,7 @@ def _by_name(table: pd.DataFrame) -> pd.DataFrame:
             row[of], row[f"{of}_se"] = _ratio(group[column].to_numpy(float), group["elements"].to_numpy(float))
         both = group.set_index(["kind", "name", "clinic"]).join(full.rename("full"), how="inner")
         row["width_ratio"] = float(np.exp((both["log_width"] - both["full"]).sum() / both["elements"].sum())) if len(both) else np.nan
-        found.append(row)
+        found.append(row | {"r_hat": float(group["r_hat"].max())})
     return pd.DataFrame(found)
 
 
@@ -57,6 +57,7 @@ def as_text(table: pd.DataFrame) -> str:
             "inside 90 %": [f"{s:.1%} ± {e:.1%}" for s, e in zip(table["inside_90"], table["inside_90_se"], strict=True)],
             "mean error": [f"{s:+.2f} ± {e:.2f} sd" for s, e in zip(table["mean_error"], table["mean_error_se"], strict=True)],
             "width": table["width_ratio"].map("{:.2f}".format),
+            "R-hat": table["r_hat"].map("{:.3f}".format),
         }
     )
     return shown.to_string(index=False)

@@ -16,12 +16,14 @@ import bayestwin as bt
 from bayestwin.analyse.forecast import answer
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.posterior import dataset
+from bayestwin.infer.predictive import sites
 from bayestwin.prepared import prepare
 from bayestwin.twin.scenario import Scenario
 
 ARMS = ("full", "degraded", "naive")
 DESIGN = bt.Design(units=8, groups=2, weeks=12)
 SAMPLING = bt.Sampling(chains=2, draws=300, warmup=100)
+LEAST = 1e-3  # width of what is certain, such as visits of a week of leave
 CENTRAL = {"50": (0.25, 0.75), "90": (0.05, 0.95)}
 
 
@@ -85,9 +87,10 @@ def _compared(study: bt.Study, truth: xr.Dataset, clinic: int, arm: str) -> list
     ahead = answer(definition, data, posterior, span, seed=clinic)
     seconds, r_hat = time.perf_counter() - start, _largest_r_hat(posterior, truth)
     rows = []
-    for name in [name for name in posterior.data_vars if name in truth]:
-        values = posterior[name].to_numpy()
-        rows.append(_held("parameter", str(name), values.reshape(-1, *values.shape[2:]), truth[name].to_numpy()))
+    for name in sites(prepared.model).latent:  # what is computed from others would count them twice
+        if name in truth:
+            values = draws.sites[name]
+            rows.append(_held("parameter", name, values.reshape(-1, *values.shape[2:]), truth[name].to_numpy()))
     for quantity in definition.quantities:
         drawn = ahead.draws[quantity.name].to_numpy()
         true = truth[f"future_{quantity.name}"].to_numpy()
@@ -102,14 +105,14 @@ def _held(kind: str, name: str, draws: np.ndarray, truth: np.ndarray) -> dict[st
         low, high = np.quantile(draws, ends, axis=0)
         inside[f"inside_{level}"] = int(((low <= truth) & (truth <= high)).sum())
         width = high - low
-    spread = np.maximum(draws.std(0), 1e-12)
+    spread = np.maximum(draws.std(0), LEAST)
     return {
         "kind": kind,
         "name": name,
         "elements": int(truth.size),
         **inside,
         "error": float(((draws.mean(0) - truth) / spread).sum()),
-        "log_width": float(np.log(np.maximum(width, 1e-12)).sum()),
+        "log_width": float(np.log(np.maximum(width, LEAST)).sum()),
     }
 
 

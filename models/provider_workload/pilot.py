@@ -60,27 +60,32 @@ def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]
     Speed is left out: hidden counts, guessed, make providers look far more different than they are.
     """
     usual = {"tlx_level": jnp.asarray(_prior("tlx_level")), "vendor_factor": jnp.zeros(len(data.roster.organisation))}
-    size = np.log(data.panel)
-    effects = {"sd_documentation": "documentation", "sd_usable": "usable", "sd_tlx": "tlx_trait"}
+    panel = np.log(data.panel)[:, None]
+    effects = {
+        "sd_documentation": ("documentation", 0.0),
+        "sd_usable": ("usable", 0.0),
+        "sd_tlx": ("tlx_trait", 0.0),
+        "sd_messages": ("provider_messages", panel),
+        "sd_visits": ("provider_visits", panel),
+    }
     found = {}
-    for name, effect in (*effects.items(), ("sd_messages", "provider_messages"), ("sd_visits", "provider_visits")):
+    for name, (effect, explained) in effects.items():
         value, information, _ = looks[effect](usual)
-        value = np.asarray(value) - (0.0 if name in effects else size[:, None])
-        seen_spread, prior = spread(value, np.asarray(information), data.roster.clinic_of), np.asarray(PRIORS[name].parameters[0])
-        found[name] = np.where(np.isnan(seen_spread), prior, seen_spread)
+        shown = spread(np.asarray(value) - explained, np.asarray(information), data.roster.clinic_of)
+        found[name] = np.where(np.isnan(shown), _prior(name), shown)
     return found
 
 
 def _drift(data: Workload) -> Look:
     """What the weekly metrics tell of a clinic's slow departures; where these lie is not looked for."""
     clinics = np.eye(len(data.roster.clinic))[data.roster.clinic_of]
-    weeks = sum((_totals(data, name)[1] @ clinics for name in METRICS), np.zeros((len(data.span.weeks), clinics.shape[1])))
+    weeks = np.sum([_totals(data, name)[1] for name in METRICS], axis=0) @ clinics
     information = np.square(slow_basis(len(data.span.weeks))) @ weeks / NOISE**2
     return seen(np.zeros(information.shape), information)
 
 
 def _prior(name: str) -> np.ndarray:
-    """Prior mean of a normal parameter."""
+    """First parameter of a prior: the mean of a normal law, the scale of a half-normal one."""
     return np.asarray(PRIORS[name].parameters[0])
 
 

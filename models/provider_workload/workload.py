@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayestwin.barriers import Access, Grid
-from bayestwin.barriers.barrier import AbstractAbsence
+from bayestwin.barriers import Access, Delay, Grid
+from bayestwin.barriers.barrier import AbstractAbsence, Randomised
 from bayestwin.cells import PER_CHECK, cells_of
 from bayestwin.components.calendar import after_closure, day_kinds, monday, public_holidays
 from bayestwin.components.trend import cosine_basis
@@ -243,30 +243,32 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
         observations: what was known, by stream.
 
     Raises:
-        StudyError: if levels, resolutions or dims are not those of the model, or no whole week is there.
+        StudyError: if levels, resolutions or dims are not those of the model, no whole week is there, more is booked than there are
+            slots, or more attended than booked.
     """
     by_stream = {extract.stream: extract for extract in study.extracts}
     faults = [fault for extract in study.extracts for fault in _faults(study, extract, hierarchy)]
-    faults += [
-        fault for slots, *taken in zip(SCHEDULE[1:], BOOKINGS, MODES, strict=True) for fault in _overfull(observations, slots, *taken)
-    ]
     if faults:
         raise StudyError(faults)
     roster = roster_of(hierarchy)
     first, weeks = _whole_weeks(study, observations["hours"])
     span = steps(first, weeks, study.grid, study.calendar)
     planned = [_dense(observations[name], span.starts) for name in SCHEDULE]
+    schedule = schedule_of(planned[0] * 60.0, np.stack(planned[1:]), span)
+    streams = {
+        name: _stream(by_stream[name], observations[name], span, roster, study)
+        for name in (*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY)
+        if name in observations
+    }
+    if faults := _overfull(streams, schedule, roster, {name: by_stream[name].file_label for name in streams}):
+        raise StudyError(faults)
     return Workload(
         roster=roster,
         span=span,
-        schedule=schedule_of(planned[0] * 60.0, np.stack(planned[1:]), span),
+        schedule=schedule,
         **patients(observations[PANEL]),
         shoulder=_shoulder(observations.get(DEFINITION), len(roster.organisation)),
-        streams={
-            name: _stream(by_stream[name], observations[name], span, roster, study)
-            for name in (*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY)
-            if name in observations
-        },
+        streams=streams,
     )
 
 
@@ -303,33 +305,37 @@ def _faults(study: Study, extract: StudyExtract, hierarchy: Hierarchy) -> list[F
     return found
 
 
-def _overfull(observations: Mapping[str, Observations], slots: str, booked: str, attended: str) -> list[Fault]:
-    """Cells with more bookings than slots, or more visits than bookings."""
+def _overfull(streams: Mapping[str, Stream], schedule: Schedule, roster: Roster, files: Mapping[str, str]) -> list[Fault]:
+    """Cells of which more is known to be booked than slots, or attended than booked (than slots, where bookings are not seen).
+
+    Args:
+        streams: what was released.
+        schedule: the slots.
+        roster: whose cells they are.
+        files: file of each stream.
+    """
     faults = []
-    for less, more, what in ((booked, slots, "bookings than slots"), (attended, booked, "visits than bookings")):
-        if not {less, more} <= observations.keys():
-            continue
-        few, many = observations[less], observations[more]
-        starts = np.union1d(few.coords[few.dims[0]], many.coords[many.dims[0]])
-        (low, seen), (high, offered) = ((_dense(each, starts), _shown(each, starts)) for each in (few, many))
-        seen &= offered | (more == slots)  # no row of the schedule is no slot
-        wrong = np.argwhere(seen & (low > high))
-        for time, unit in wrong[:PER_CHECK]:
-            cell = f"{starts[time]}, {few.coords['provider'][unit]}: {low[time, unit]:g}"
-            remedy = "count overbooked visits among the slots, or ask the owner which of the two is right"
-            file = few.provenance.file
-            faults.append(Fault(file, f"more {what}", value=cell, expected=f"at most {high[time, unit]:g}, as in {more!r}", remedy=remedy))
-        if len(wrong) > PER_CHECK:
-            faults.append(Fault(few.provenance.file, f"more {what} in {len(wrong) - PER_CHECK} further cells"))
+    for booked, attended, slots in zip(BOOKINGS, MODES, np.round(schedule.slots), strict=True):
+        taken = streams.get(booked)
+        most = slots if taken is None else np.where(taken.exact, taken.ends[..., 1], slots)
+        for name, limit, what in ((booked, slots, "bookings than slots"), (attended, most, "visits than bookings or slots")):
+            if name not in streams or not _of_the_cell_itself(streams[name].access):
+                continue
+            low = streams[name].ends[..., 0]
+            wrong = np.argwhere(low > limit)
+            (_, starts), *_ = streams[name].grid.coords.items()
+            for time, unit in wrong[:PER_CHECK]:
+                cell = f"{starts[time]}, {roster.provider[unit]}: {low[time, unit]:g} or more"
+                remedy = "count overbooked visits among the slots, or ask the owner which of the two is right"
+                faults.append(Fault(files[name], f"more {what}", value=cell, expected=f"at most {limit[time, unit]:g}", remedy=remedy))
+            if len(wrong) > PER_CHECK:
+                faults.append(Fault(files[name], f"more {what} in {len(wrong) - PER_CHECK} further cells"))
     return faults
 
 
-def _shown(observations: Observations, starts: np.ndarray) -> np.ndarray:
-    """Which cells of the wanted times hold a number that is shown."""
-    inside, place = _rows(observations, starts)
-    shown = np.zeros((len(starts), observations.values.shape[1]), bool)
-    shown[place] = (observations.mask & ~observations.hidden)[inside]
-    return shown
+def _of_the_cell_itself(access: Access) -> bool:
+    """Whether what is published of a cell bounds its count: no noise, and nothing of other cells moved into it."""
+    return all(isinstance(channel, Delay) for channel in access.channels) and not any(isinstance(r, Randomised) for r in access.releases)
 
 
 def roster_of(hierarchy: Hierarchy) -> Roster:

@@ -1,5 +1,7 @@
 """What the sampler promises whatever the model: one step size for all chains, the draws that were asked for."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -7,6 +9,7 @@ import numpyro.distributions as dist
 import pytest
 
 from bayestwin.components.informed import Pilot
+from bayestwin.infer import mcmc
 from bayestwin.infer.mcmc import CHUNK, sample
 from bayestwin.infer.settings import Sampling
 
@@ -29,3 +32,18 @@ def test_draws_are_as_many_as_asked_for_where_chunks_do_not_divide_them() -> Non
     draws = sample(model, Pilot(), Sampling(chains=2, draws=CHUNK + 7, warmup=CHUNK - 4))
     assert draws.sites["effect"].shape == (2, CHUNK + 7, 5)
     assert np.ptp(draws.stats["step_size"][:, CHUNK:]) == 0.0  # shared from the chunk after warm-up on
+
+
+@pytest.mark.parametrize("axes", [None, {"effect": 0}])
+def test_a_whitened_posterior_keeps_the_identity_as_its_metric(axes: dict[str, int] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = []
+
+    def watched(states: Any) -> Any:
+        metrics.append(np.asarray(states.adapt_state.inverse_mass_matrix))
+        return states
+
+    monkeypatch.setattr(mcmc, "_one_step_size", watched)
+    sample(model, Pilot(), Sampling(chains=2, draws=CHUNK, warmup=4 * CHUNK), axes=axes)
+    (after_warm_up,) = metrics
+    assert (after_warm_up == 1.0).all() == (axes is not None)
+    assert (np.ptp(after_warm_up, axis=0) == 0.0).all() == (axes is not None)  # else each chain has variances of its own

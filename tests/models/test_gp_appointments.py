@@ -1,23 +1,19 @@
 """The parts of the general-practice model against closed forms and plain simulation."""
 
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from model_parts import model_part
 
 import bayestwin as bt
 from bayestwin.prepared import prepare
 
-
-def part(name: str) -> ModuleType:
-    """A file of the model, as the loaded twin has it."""
-    package = bt.load_twin("gp_appointments").definition.model.__module__.rpartition(".")[0]
-    return sys.modules[f"{package}.{name}"]
+part = partial(model_part, "gp_appointments")
 
 
 def test_working_days_average_one() -> None:

@@ -1,17 +1,20 @@
 """Bookings: slots taken, known or not, and the visits that come of them."""
 
-import sys
+import re
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from model_parts import model_part
+from numpyro.handlers import seed, trace
 
 import bayestwin as bt
 from bayestwin.barriers import Access, Grid
 from bayestwin.errors import StudyError
+from bayestwin.infer.predictive import prior_draws
 from bayestwin.laws.trials import Trials
 from bayestwin.prepared import prepare
 from bayestwin.study import read_study
@@ -21,8 +24,7 @@ TWIN = load_twin("provider_workload")
 SLOTS, FILL, COMES = 12.0, 0.85, 0.8
 
 
-def part(name: str) -> ModuleType:
-    return sys.modules[f"{TWIN.definition.model.__module__.rpartition('.')[0]}.{name}"]
+part = partial(model_part, "provider_workload")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,30 @@ def test_a_drawn_clinic_has_no_more_bookings_than_slots_and_no_more_visits_than_
         assert came[open_days].sum() < taken[open_days].sum() < slots[open_days].sum()
 
 
+def test_the_model_conditions_on_bookings_and_on_visits_given_them(clinic: Path) -> None:
+    prepared = prepare(read_study(clinic / "clean"))
+    laws = trace(seed(prepared.model, 0)).get_trace()
+    for mode, booked, slots in zip(part("workload").MODES, part("workload").BOOKINGS, np.round(prepared.data.schedule.slots), strict=True):
+        np.testing.assert_array_equal(laws[booked]["fn"].law.number, slots)
+        np.testing.assert_array_equal(laws[mode]["fn"].law.number, prepared.data.streams[booked].ends[..., 0])
+        assert laws[booked]["is_observed"]
+
+
+def test_drawn_bookings_are_as_many_as_the_queue_expects() -> None:
+    publish = part("publish")
+    data = publish.invent(Design(units=4, groups=2, weeks=8), 3)
+    priors = {name: row.build() for name, row in TWIN.definition.priors.items()}
+    draw = {n: v[0] for n, v in prior_draws(lambda: TWIN.definition.model(data, priors), np.random.default_rng(1), 1).items()}
+    _, requests = map(np.asarray, part("demand").expected_demand(data, draw))
+    rng, replicates = np.random.default_rng(2), 60
+    happened = [publish._happen(data, draw, rng).numbers for _ in range(replicates)]
+    for name, asked, slots in zip(part("workload").BOOKINGS, requests, np.round(data.schedule.slots), strict=True):
+        chance = part("clinic").attendance(part("future").people(draw), asked, slots, data.span.length, np.zeros(4)).booked
+        total = sum(numbers[name] for numbers in happened).sum(0)
+        expected, sd = replicates * (slots * chance).sum(0), np.sqrt(replicates * (slots * chance * (1.0 - chance)).sum(0))
+        assert (np.abs(total - expected) < 4.5 * sd + 1e-9).all(), name
+
+
 def copy_of(clinic: Path, folder: Path) -> Path:
     """A copy whose tables can be changed, without truth."""
     (folder / "extracts").mkdir(parents=True)
@@ -84,9 +110,7 @@ def test_more_bookings_than_slots_are_named(clinic: Path, tmp_path: Path) -> Non
     row = table.index[table["value"] > 0][0]
     table.loc[row, "value"] = 99
     table.to_csv(study / "extracts" / "booked.csv.gz", index=False)
-    with pytest.raises(
-        StudyError, match=r"booked.csv.gz: more bookings than slots: found '.*P00\d: 99'; expected at most \d+, as in 'slots'"
-    ):
+    with pytest.raises(StudyError, match=r"booked.csv.gz: more bookings than slots: found '.*P00\d: 99 or more'; expected at most \d+"):
         prepare(read_study(study))
 
 
@@ -95,8 +119,60 @@ def test_more_visits_than_bookings_are_named(clinic: Path, tmp_path: Path) -> No
     table = pd.read_csv(study / "extracts" / "remote_booked.csv.gz")
     table["value"] = 0
     table.to_csv(study / "extracts" / "remote_booked.csv.gz", index=False)
-    with pytest.raises(StudyError, match=r"remote_visits.csv.gz: more visits than bookings.*as in 'remote_booked'"):
+    with pytest.raises(StudyError, match=r"remote_visits.csv.gz: more visits than bookings or slots: .*expected at most 0"):
         prepare(read_study(study))
+
+
+def without(text: str, stream: str) -> str:
+    """A study.toml without one extract."""
+    head, *extracts = re.split(r"(?=\n\[\[extract\]\]\n)", text)
+    return head + "".join(extract for extract in extracts if f'stream = "{stream}"\n' not in extract)
+
+
+def test_more_visits_than_slots_are_named_where_no_bookings_are_seen(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic / "clean", tmp_path / "study")
+    (study / "study.toml").write_text(without((study / "study.toml").read_text(), "booked"))
+    table = pd.read_csv(study / "extracts" / "visits.csv.gz")
+    table["value"] = table["value"].where(table["value"] == 0, 99)
+    table.to_csv(study / "extracts" / "visits.csv.gz", index=False)
+    with pytest.raises(StudyError, match=r"visits.csv.gz: more visits than bookings or slots: .*99 or more"):
+        prepare(read_study(study))
+
+
+def test_a_hidden_number_of_visits_contradicts_bookings_of_none(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic, tmp_path / "study")
+    (study / "study.toml").write_text((study / "study.toml").read_text().replace('truth = "truth.nc"\n', ""))
+    table = pd.read_csv(study / "extracts" / "booked.csv.gz")
+    table["value"] = 0
+    table.to_csv(study / "extracts" / "booked.csv.gz", index=False)
+    with pytest.raises(StudyError, match=r"visits.csv.gz: more visits than bookings or slots: .* 1 or more'; expected at most 0"):
+        prepare(read_study(study))
+
+
+def test_rounded_visits_may_be_shown_above_their_bookings(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic / "clean", tmp_path / "study")
+    text = (study / "study.toml").read_text()
+    head, tail = text.split('stream = "visits"\n')
+    tail = tail.replace("\n[[extract]]", '\n[[extract.barriers]]\nkind = "round"\nbase = 5\n\n[[extract]]', 1)
+    (study / "study.toml").write_text(head + 'stream = "visits"\n' + tail)
+    table = pd.read_csv(study / "extracts" / "visits.csv.gz")
+    table.assign(value=((table["value"] + 2) // 5) * 5).to_csv(study / "extracts" / "visits.csv.gz", index=False)
+    streams = prepare(read_study(study)).data.streams
+    shown, taken = (streams[name].ends for name in ("visits", "booked"))
+    assert (shown.mean(-1) > taken[..., 0]).any()  # as published some lie above
+    assert (shown[..., 0] <= taken[..., 0]).all()
+
+
+def test_visits_without_bookings_tell_the_pilot_of_requests(clinic: Path, tmp_path: Path) -> None:
+    study = copy_of(clinic / "clean", tmp_path / "study")
+    text = (study / "study.toml").read_text()
+    (study / "study.toml").write_text(without(without(text, "booked"), "remote_booked"))
+    prepared = prepare(read_study(study))
+    assert "booked" not in prepared.data.streams
+    found = TWIN.definition.pilot(prepared.data).looks["provider_visits"]({})
+    seen = part("pilot")._attended(prepared.data, 0)[0].sum(0) > 0
+    assert (np.asarray(found.information)[seen, 0] > 0).all()
+    assert np.isfinite(np.asarray(found.value)).all()
 
 
 def test_bookings_through_another_barrier_are_refused(clinic: Path, tmp_path: Path) -> None:

@@ -1,20 +1,14 @@
 """The provider twin's flow: against a plain loop, against draws, and what must not change it."""
 
-import sys
-from types import ModuleType
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from model_parts import model_part
 
-from bayestwin.twin.twin import load_twin
-
-
-def part(name: str) -> ModuleType:
-    """A file of the model, as the loaded twin has it."""
-    package = load_twin("provider_workload").definition.model.__module__.rpartition(".")[0]
-    return sys.modules[f"{package}.{name}"]
+part = partial(model_part, "provider_workload")
 
 
 flow, clinic, workload = part("flow"), part("clinic"), part("workload")

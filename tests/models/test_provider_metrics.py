@@ -1,12 +1,11 @@
 """What vendors show of minutes: the model's laws, given the counts and one another, against clinics drawn event by event."""
 
-import sys
 from dataclasses import replace
 from functools import partial
-from types import ModuleType
 
 import numpy as np
 import pytest
+from model_parts import model_part
 from numpyro.handlers import seed, substitute, trace
 from scipy import stats
 
@@ -19,9 +18,7 @@ REPLICATES = 25
 DESIGN = Design(units=8, groups=4, weeks=8)
 
 
-def part(name: str) -> ModuleType:
-    """A file of the model, as the loaded twin has it."""
-    return sys.modules[f"{TWIN.definition.model.__module__.rpartition('.')[0]}.{name}"]
+part = partial(model_part, "provider_workload")
 
 
 workload, publish = part("workload"), part("publish")

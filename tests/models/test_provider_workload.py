@@ -1,13 +1,13 @@
 """The provider twin as a whole: an invented clinic, what is read of it, what may be withheld, what a change does."""
 
 import re
-import sys
+from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 import jax
 import numpy as np
 import pytest
+from model_parts import model_part
 from numpyro.infer.util import potential_energy
 
 import bayestwin as bt
@@ -23,9 +23,7 @@ from bayestwin.twin.twin import Design, load_twin
 TWIN = load_twin("provider_workload")
 
 
-def part(name: str) -> ModuleType:
-    """A file of the model, as the loaded twin has it."""
-    return sys.modules[f"{TWIN.definition.model.__module__.rpartition('.')[0]}.{name}"]
+part = partial(model_part, "provider_workload")
 
 
 @pytest.fixture(scope="module")
