@@ -37,15 +37,7 @@ LOAD_SD = 90.0  # minutes: a working day's load about its mean
 HIDDEN_SHARE = 0.5  # of a known count's information that a hidden one gives
 _NONE = np.zeros(1)
 USUAL_QUEUE = People(_NONE, _NONE, _NONE, 0.0, 0.0, _NONE, _NONE, 0.0, 0.0, USUAL_NO_SHOW, 0.03)
-TYPICAL = {
-    "sd_speed": 0.05,
-    "sd_clinic": 0.1,
-    "sd_organisation": 0.1,
-    "sd_week": 0.1,
-    "walk": 0.01,
-    "sd_drift": 0.02,
-    "season_amplitude": 0.05,
-}
+TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.01, "sd_drift": 0.02, "season_amplitude": 0.05}
 
 
 def pilot(data: Workload) -> Pilot:
@@ -55,13 +47,12 @@ def pilot(data: Workload) -> Pilot:
 
 
 def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
-    """Spreads of providers about their clinic as the looks show them, the prior's where they show nothing.
-
-    Speed is left out: hidden counts, guessed, make providers look far more different than they are.
-    """
-    usual = {"tlx_level": jnp.asarray(_prior("tlx_level")), "vendor_factor": jnp.zeros(len(data.roster.organisation))}
+    """Spreads of providers about their clinic as the looks show them, the prior's where they show nothing."""
+    usual = {name: jnp.asarray(_prior(name)) for name in ("message_minutes", "tlx_level")}
+    usual["vendor_factor"] = jnp.zeros(len(data.roster.organisation))
     panel = np.log(data.panel)[:, None]
     effects = {
+        "sd_speed": ("speed", 0.0),
         "sd_documentation": ("documentation", 0.0),
         "sd_usable": ("usable", 0.0),
         "sd_tlx": ("tlx_trait", 0.0),
