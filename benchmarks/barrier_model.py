@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
+from numpyro import distributions as dist
 
 from bayestwin.barriers import Access, Grid, SiteSelection
 from bayestwin.laws.expected import Counts, Measure

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import bayestwin as bt
 
 
@@ -14,3 +17,12 @@ def test_public_name_survives_the_import_of_all_submodules() -> None:
     assert callable(bt.calibrate)
     assert callable(bt.forecast)
     assert bayestwin.calibration.calibrate is bt.calibrate
+
+
+def test_arviz_may_be_imported_first() -> None:
+    """ArviZ leaves a lazy NumPyro behind, of which `import numpyro.distributions` would load a second copy."""
+    look = "import numpyro; numpyro.handlers.seed(lambda: numpyro.factor('weight', 0.0), 0)()"
+    for first_used in ("prepared", "infer.predictive", "barriers"):
+        program = f"import bayestwin, arviz, bayestwin.{first_used}; {look}"
+        found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+        assert found.returncode == 0, (first_used, found.stderr)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 from jaxtyping import Array
+from numpyro import distributions as dist
 from numpyro.handlers import reparam
 from numpyro.infer.reparam import Reparam
 

@@ -7,9 +7,9 @@ law, x = -t log(1 - Φ(z)), gives it the tail of a normal instead, and is close 
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 from jax.scipy.special import log_ndtr, ndtri
 from jaxtyping import Array
+from numpyro import distributions as dist
 from numpyro.distributions import constraints
 from numpyro.distributions.transforms import Transform
 from numpyro.infer.reparam import Reparam

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from numpyro import distributions as dist
 from numpyro.distributions import biject_to
 from numpyro.handlers import seed, trace
 from numpyro.infer import NUTS

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jax.scipy.special import ndtr
+from numpyro import distributions as dist
 from numpyro.handlers import seed, substitute, trace
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
+from numpyro import distributions as dist
 from published import RULES, TOTAL, Published
 
 from bayestwin.barriers import Access, Grid

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 from jax.scipy.special import polygamma
 from jaxtyping import Array, Float
+from numpyro import distributions as dist
 
 from bayestwin.barriers import Band
 from bayestwin.components.duration import GeneralisedGamma, LogNormal

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 from jaxtyping import Array, Float
+from numpyro import distributions as dist
 
 from bayestwin.barriers import Access, Grid
 from bayestwin.barriers.selection import SiteSelection

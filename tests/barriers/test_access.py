@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 import pytest
+from numpyro import distributions as dist
 from numpyro.infer import Predictive
 from pydantic import ValidationError
 from registry import grid

@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpyro import distributions as dist
 from numpyro.handlers import reparam, seed, substitute, trace
 from numpyro.infer.util import log_density
 

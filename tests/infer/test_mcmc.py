@@ -5,8 +5,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 import pytest
+from numpyro import distributions as dist
 
 from bayestwin.components.informed import Pilot
 from bayestwin.infer import mcmc

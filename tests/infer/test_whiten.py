@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
+from numpyro import distributions as dist
 from scipy import stats
 
 from bayestwin.components.informed import Pilot, seen

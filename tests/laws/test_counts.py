@@ -1,10 +1,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 import pytest
 import scipy.special
 import scipy.stats
+from numpyro import distributions as dist
 
 from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma
 

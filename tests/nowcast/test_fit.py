@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-import numpyro.distributions as dist
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpyro import distributions as dist
 from numpyro.infer import MCMC, NUTS
 
 from bayestwin.laws.hazard import log_probability
