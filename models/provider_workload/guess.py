@@ -1,0 +1,136 @@
+"""What counts are guessed to be, for a first look: what was released of them, and a rate of each provider's that explains it.
+
+A hidden count is expected where its law, cut to what was released, puts it; the share of its variance that is left tells how much
+less it says of the rate than a known one (Louis 1982, JRSS B 44, eq. 3.2, for one cell).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from bayestwin.laws.expected import Counts
+from bayestwin.laws.trials import Trials
+from bayestwin.laws.within import Moments, within
+
+from .clinic import People, attendance
+from .demand import usual_weights
+from .model import attended
+from .priors import PRIORS
+from .workload import BOOKINGS, MESSAGES, MODES, STANDARD_PANEL, Workload
+
+STEPS = 15  # of EM for rates, of scoring for requests
+USUAL_CONCENTRATION, USUAL_NO_SHOW, USUAL_GIVING_UP, USUALLY_FILLED = 10.0, 0.13, 0.03, 0.8
+USUAL_PRECISION = 4.0  # the prior precision that holds steps of scoring
+NUDGE = 0.01  # of log requests, for the slope of a chance
+_NONE = np.zeros(1)
+USUAL_QUEUE = People(_NONE, _NONE, _NONE, 0.0, 0.0, _NONE, _NONE, 0.0, 0.0, USUAL_NO_SHOW, USUAL_GIVING_UP)
+
+
+class Guess(NamedTuple):
+    """Counts of each stream as far as they are known.
+
+    Attributes:
+        log_rate: that explains them, (stream, provider); of a step at exposure one, or of requests on a working day.
+        information: about the log rate, zero where nothing was released, (stream, provider).
+        mean, variance: of each count given what was released, (stream, step, provider).
+        expected: each count by the rate alone, (stream, step, provider).
+    """
+
+    log_rate: np.ndarray
+    information: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+    expected: np.ndarray
+
+
+def usual_rhythm(data: Workload) -> np.ndarray:
+    """Log exposure of each step at the prior's calendar, less its weighted mean, (message, step)."""
+    kinds = np.append(_centre("weekday_effect"), _centre("closed_effect"))[data.span.kind]
+    calls = _centre("calls_monday") * (data.span.kind == 0)
+    days = np.stack([kinds + (calls if name == "calls" else 0.0) for name in MESSAGES])
+    steps = np.log(np.exp(days) @ data.span.of_day.T)
+    return steps - (steps @ usual_weights(data.span))[:, None]
+
+
+def messages(data: Workload) -> Guess:
+    """Messages by stream: rates by EM, the prior's for a provider of whom nothing was released."""
+    ends = np.stack([_ends(data, name) for name in MESSAGES])
+    exposure = np.exp(usual_rhythm(data))[:, :, None]
+    some = np.isfinite(ends).all(-1)
+    seen = (exposure * some).sum(1)
+    level = np.exp(_centre("message_level"))[:, None] * data.panel / STANDARD_PANEL
+    usual = level * data.span.open_days.sum() / exposure.sum(1)
+    concentration = USUAL_CONCENTRATION * data.span.alike
+
+    @jax.jit
+    def given(rate: Array) -> Moments:
+        return within(Counts(rate[:, None] * exposure, jnp.asarray(concentration)), ends)
+
+    rate = usual
+    for _ in range(STEPS):
+        found = given(rate)
+        rate = np.where(seen > 0, ((np.asarray(found.mean) * some).sum(1) + 0.5) / np.maximum(seen, 1e-9), usual)
+    mean, variance = (np.asarray(part) for part in given(rate))
+    expected = rate[:, None] * exposure
+    whole = expected + np.square(expected) / concentration
+    told = np.square(expected) / whole * np.clip(1.0 - variance / whole, 0.0, 1.0)
+    return Guess(np.log(rate), (told * some).sum(1), mean, variance, expected)
+
+
+def visits(data: Workload) -> Guess:
+    """Attended visits by mode, and the requests of a working day that explain the bookings, or else the visits."""
+    found = [_mode(data, mode) for mode in range(len(MODES))]
+    return Guess(*(np.stack(part) for part in zip(*found, strict=True)))
+
+
+def _mode(data: Workload, mode: int) -> Guess:
+    """Requests by Fisher scoring through the booking queue: seen as far as slots stay empty, hardly where they are full."""
+    slots, open_days = np.round(data.schedule.slots[mode]), data.span.open_days[:, None]
+    by_booking = BOOKINGS[mode] in data.streams
+    ends = _ends(data, BOOKINGS[mode] if by_booking else MODES[mode])
+    some = np.isfinite(ends).all(-1) & (slots > 0)
+    known = some.any(0)
+
+    def chances(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = attendance(USUAL_QUEUE, np.exp(x) * open_days, slots, data.span.length, np.zeros(slots.shape[1]))
+        return found.booked, found.comes
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        booked, comes = chances(x)
+        return np.clip(booked if by_booking else booked * comes, 1e-3, 1.0 - 1e-3)
+
+    @jax.jit
+    def given(chance: Array) -> Moments:
+        return within(Trials(slots, chance), ends)
+
+    x = np.log(np.maximum(USUALLY_FILLED * slots.sum(0) / open_days.sum(), 1e-3))
+    information = np.zeros(len(known))
+    for _ in range(STEPS):
+        p = counted(x)
+        slope = (counted(x + NUDGE) - p) / NUDGE / (p * (1.0 - p))
+        mean, variance = (np.asarray(part) for part in given(p))
+        whole = slots * p * (1.0 - p)
+        left = np.where(some, np.clip(1.0 - variance / np.where(some, whole, 1.0), 0.0, 1.0), 0.0)
+        information = (left * whole * np.square(slope)).sum(0)
+        x = x + np.clip((some * (mean - slots * p) * slope).sum(0) / (information + USUAL_PRECISION), -0.5, 0.5)
+    booked, comes = chances(x)
+    law = attended(slots, jnp.asarray(booked), jnp.asarray(comes), data.streams.get(BOOKINGS[mode]))
+    mean, variance = (np.asarray(part) for part in within(law, _ends(data, MODES[mode])))
+    return Guess(np.where(known, x, 0.0), information, mean, variance, np.asarray(law.mean))
+
+
+def _ends(data: Workload, name: str) -> np.ndarray:
+    """Ends between which a stream's counts lie, (step, provider, 2): those of a stream that is withheld lie anywhere."""
+    if name in data.streams:
+        return data.streams[name].ends
+    return np.broadcast_to(np.array([-np.inf, np.inf]), (*data.schedule.minutes.shape, 2))
+
+
+def _centre(name: str) -> np.ndarray:
+    """First parameter of a normal prior: its mean."""
+    return np.asarray(PRIORS[name].parameters[0])
