@@ -24,11 +24,9 @@ from .priors import PRIORS
 from .workload import BOOKINGS, MESSAGES, MODES, STANDARD_PANEL, Workload
 
 STEPS = 15  # of EM for rates, of scoring for requests
-USUAL_CONCENTRATION, USUAL_NO_SHOW, USUAL_GIVING_UP, USUALLY_FILLED = 10.0, 0.13, 0.03, 0.8
+USUAL_CONCENTRATION, USUAL_NO_SHOW, USUALLY_FILLED = 10.0, 0.13, 0.8
 USUAL_PRECISION = 4.0  # the prior precision that holds steps of scoring
 NUDGE = 0.01  # of log requests, for the slope of a chance
-_NONE = np.zeros(1)
-USUAL_QUEUE = People(_NONE, _NONE, _NONE, 0.0, 0.0, _NONE, _NONE, 0.0, 0.0, USUAL_NO_SHOW, USUAL_GIVING_UP)
 
 
 class Guess(NamedTuple):
@@ -82,13 +80,24 @@ def messages(data: Workload) -> Guess:
     return Guess(np.log(rate), (told * some).sum(1), mean, variance, expected)
 
 
-def visits(data: Workload) -> Guess:
-    """Attended visits by mode, and the requests of a working day that explain the bookings, or else the visits."""
-    found = [_mode(data, mode) for mode in range(len(MODES))]
+def visits(data: Workload, giving_up: float) -> Guess:
+    """Attended visits by mode, and the requests of a working day that explain the bookings, or else the visits.
+
+    Args:
+        data: the observed workload.
+        giving_up: share of those waiting who give up in a day: where slots are full it says what requests there are.
+    """
+    found = [_mode(data, mode, _queue(giving_up)) for mode in range(len(MODES))]
     return Guess(*(np.stack(part) for part in zip(*found, strict=True)))
 
 
-def _mode(data: Workload, mode: int) -> Guess:
+def _queue(giving_up: float) -> People:
+    """People of whom nothing but how they wait is asked."""
+    none = np.zeros(1)
+    return People(none, none, none, 0.0, 0.0, none, none, 0.0, 0.0, USUAL_NO_SHOW, giving_up)
+
+
+def _mode(data: Workload, mode: int, people: People) -> Guess:
     """Requests by Fisher scoring through the booking queue: seen as far as slots stay empty, hardly where they are full."""
     slots, open_days = np.round(data.schedule.slots[mode]), data.span.open_days[:, None]
     by_booking = BOOKINGS[mode] in data.streams
@@ -97,7 +106,7 @@ def _mode(data: Workload, mode: int) -> Guess:
     known = some.any(0)
 
     def chances(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = attendance(USUAL_QUEUE, np.exp(x) * open_days, slots, data.span.length, np.zeros(slots.shape[1]))
+        found = attendance(people, np.exp(x) * open_days, slots, data.span.length, np.zeros(slots.shape[1]))
         return found.booked, found.comes
 
     def counted(x: np.ndarray) -> np.ndarray:

@@ -18,15 +18,17 @@ from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import cosine_basis
 
 from . import guess
-from .demand import memory_spectrum, yearly
+from .demand import memory_spectrum, mix_effect, yearly
 from .flow import Habits, Load, flow, rested
 from .guess import Guess
+from .model import TOP
 from .priors import CV_DOCUMENTATION, CV_ITEM, NEAR_ZERO, PRIORS
 from .workload import MESSAGES, METRICS, STANDARD_DAY, SURVEY, Workload, slow_basis
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.05  # log sd of the vendor's error of a weekly metric
 USUAL_OVERLAP = 0.35
+GIVING_UP = (0.03, 0.08)  # share of those waiting who give up in a day: what it changes is looked at between these
 PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
 SEASON_SD = 0.04  # how well half a year shows the season
 SCORING = 6  # steps of Fisher scoring
@@ -37,10 +39,12 @@ TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.0
 
 def pilot(data: Workload) -> Pilot:
     """Looks at the normal effects of the model, and starting values of the rest."""
-    messages, visits = guess.messages(data), guess.visits(data)
+    messages = guess.messages(data)
+    patient, leaving = (guess.visits(data, share) for share in GIVING_UP)
+    visits = patient
     minutes = weekly_minutes(data, messages, visits)
     looks = {
-        **_demand(data, messages, visits),
+        **_demand(data, messages, _requests(patient, leaving)),
         **_service(data, minutes),
         **_habits(data, messages, visits),
         **_silent(data),
@@ -52,15 +56,15 @@ def pilot(data: Workload) -> Pilot:
 def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
     """Spreads of providers about their clinic as the looks show them, the prior's where they show nothing."""
     usual = {name: jnp.asarray(_prior(name)) for name in ("message_minutes", "tlx_level")}
-    usual["vendor_factor"] = jnp.zeros(len(data.roster.organisation))
-    panel = np.log(data.panel)[:, None]
+    usual |= {"vendor_factor": jnp.zeros(len(data.roster.organisation)), "giving_up": jnp.asarray(sum(GIVING_UP) / 2.0)}
+    of_messages, of_visits = (np.asarray(part) + np.log(data.panel)[:, None] for part in _mix(data))
     effects = {
         "sd_speed": ("speed", 0.0),
         "sd_documentation": ("documentation", 0.0),
         "sd_usable": ("usable", 0.0),
         "sd_tlx": ("tlx_trait", 0.0),
-        "sd_messages": ("provider_messages", panel),
-        "sd_visits": ("provider_visits", panel),
+        "sd_messages": ("provider_messages", of_messages),
+        "sd_visits": ("provider_visits", of_visits),
     }
     found = {}
     for name, (effect, explained) in effects.items():
@@ -68,6 +72,11 @@ def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]
         shown = spread(np.asarray(value) - explained, np.asarray(information), data.roster.clinic_of)
         found[name] = np.where(np.isnan(shown), _prior(name), shown)
     return found
+
+
+def _mix(data: Workload) -> tuple[Array, Array]:
+    """Log demand of each provider's mix of patients at the prior's effects, (provider, message or mode)."""
+    return mix_effect(data.mix, *(jnp.asarray(_prior(name)) for name in ("age_effect", "multimorbid_effect", "portal_effect")))
 
 
 def _drift(data: Workload, minutes: WeeklyMinutes) -> Look:
@@ -87,11 +96,21 @@ def _silent(data: Workload) -> dict[str, Look]:
     return {"cleared": seen(np.zeros(len(data.roster.provider)), 0.0), "season": seen(np.zeros(4), 1.0 / SEASON_SD**2)}
 
 
-def _demand(data: Workload, messages: Guess, visits: Guess) -> dict[str, Look]:
+def _requests(patient: Guess, leaving: Guess) -> Look:
+    """Requests for visits: as many more than are booked as give up waiting."""
+
+    def look(sites: Sites) -> Evidence:
+        part = (sites["giving_up"] - GIVING_UP[0]) / (GIVING_UP[1] - GIVING_UP[0])
+        value = patient.log_rate.T + part * (leaving.log_rate - patient.log_rate).T
+        return Evidence(value, patient.information.T + jnp.clip(part, 0.0, 1.0) * (leaving.information - patient.information).T)
+
+    return look
+
+
+def _demand(data: Workload, messages: Guess, requests: Look) -> dict[str, Look]:
     roster = data.roster
     looks: dict[str, Look] = {"provider_common": _persons(data, messages.log_rate.T, messages.information.T)}
-    for name, own in (("message", messages), ("visit", visits)):
-        provider = seen(own.log_rate.T, own.information.T)
+    for name, provider in (("message", seen(messages.log_rate.T, messages.information.T)), ("visit", requests)):
         clinic = pooled(provider, site(f"{name}_own_sd"), roster.clinic_of, len(roster.clinic), site(f"{name}_shift"))
         looks[f"provider_{name}s"] = provider
         looks[f"clinic_{name}s"] = clinic
@@ -344,7 +363,7 @@ def _survey(data: Workload) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(data.panel)), np.zeros(len(data.panel))
     ends = data.streams[SURVEY].ends
     some = np.isfinite(ends).all(-1)
-    share = np.clip(np.where(some, ends.sum(-1), 100.0) / 200.0, 0.02, 0.98)
+    share = np.clip(np.where(some[..., None], ends, TOP / 2.0).mean(-1) / TOP, 0.02, 0.98)
     logit = np.where(some, np.log(share) - np.log1p(-share), 0.0)
     count = some.sum(0)
     return logit.sum(0) / np.maximum(count, 1), count.astype(float)
