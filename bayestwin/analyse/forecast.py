@@ -8,8 +8,10 @@ aleatoric part, which is taken out.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,13 +111,18 @@ def draw_by_draw(definition: Definition, data: Any, posterior: xr.Dataset, span:
     chains, kept = _kept(posterior)
     flat = {name: v.to_numpy()[:, kept].reshape(-1, *v.shape[2:]) for name, v in posterior.data_vars.items()}
     arrays = definition.per_draw(data, flat, span)
-    for i in range(chains * len(kept)):
-        drawn = definition.draw(data, span, {name: values[i] for name, values in arrays.items()}, np.random.default_rng((seed, i)), inner)
-        yield {
+
+    def drawn(i: int) -> Drawn:
+        own = {name: values[i] for name, values in arrays.items()}
+        found = definition.draw(data, span, own, np.random.default_rng((seed, i)), inner)
+        return {
             (level, quantity.name): values
             for quantity in definition.quantities
-            for level, values in by_level(definition, data, span, drawn[quantity.name], quantity.over).items()
+            for level, values in by_level(definition, data, span, found[quantity.name], quantity.over).items()
         }
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter in what takes time
+        yield from pool.map(drawn, range(chains * len(kept)))
 
 
 def codes_by_level(definition: Definition, data: Any, span: Any) -> dict[str, np.ndarray]:
