@@ -201,7 +201,7 @@ class Access:
         inner, outer = split(self.releases)
         joint = None if inner else self._joint(counts, grid, given, outer)
         shape = self.out(grid).shape
-        law: Any = self.expect(counts, grid, given).over(shape) if joint is None else joint[0]
+        law: Any = self.expect(counts, grid, given) if joint is None else joint[0]
         for release in inner:
             if isinstance(release, Coarsening):
                 law = Coarsened(law, release)

@@ -7,6 +7,7 @@ end and turned into named quantities in one pass.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,12 +20,12 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro import distributions as dist
 from numpyro.distributions import biject_to
 from numpyro.handlers import seed, trace
-from numpyro.infer import NUTS
+from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.whiten import layout, whitened
+from bayestwin.infer.whiten import Whitening, blank, layout, whitened
 
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
@@ -85,29 +86,42 @@ def sample(
     fast = informed(model, pilot)
     centre = _first_values(fast)
     flat, by_name = ravel_pytree(centre)
-    units = ravel_pytree(_units(fast, centre))[0]
-    potential: Callable[[jax.Array], jax.Array] = lambda x: potential_energy(fast, (), {}, by_name(x))  # noqa: E731
-    back: Callable[[Any], Any] = lambda x: x  # noqa: E731 (what whitening would undo)
-    if axes:
-        back = whitened(potential, flat, layout(centre, _of_unknowns(centre, axes))).__call__
-        flat, units = jnp.zeros_like(flat), jnp.ones_like(flat)
-    kernel = NUTS(
-        # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
-        potential_fn=lambda q: potential(back(q)),
-        step_size=FIRST_STEP,
-        inverse_mass_matrix=np.square(units),
-        adapt_mass_matrix=not axes,  # variances of a short warm-up are noisier than the curvature that whitened them
-        target_accept_prob=sampling.target_accept,
-        max_tree_depth=(WARMUP_DEPTH, 10),
-    )
-    split = _side_by_side(sampling.chains)
+    places = layout(centre, _of_unknowns(centre, axes)) if axes else None
+
+    def unknowns(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
+        return by_name(found(q, places) if found and places else q)
+
+    # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
+    begin, step = hmc(potential_fn_gen=lambda found: lambda q: potential_energy(fast, (), {}, unknowns(q, found)))
+    if places:
+        states = _start(begin, jnp.zeros_like(flat), jnp.ones_like(flat), sampling, adapt=False)
+    else:
+        states = _start(begin, flat, ravel_pytree(_units(fast, centre))[0], sampling, adapt=True)
+    split, found = _side_by_side(sampling.chains), blank(places) if places else None
     # Placed before the first step: a program is compiled for where its arguments lie.
-    states = jax.device_put(_start(kernel, flat, units, sampling), split)
-    step = _chunk(kernel, split)
+    states = jax.device_put(states, split)
+    natural = _natural(lambda q, found: constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True))
+    flat_draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
+    with ThreadPoolExecutor(1) as meanwhile:  # one core compiles these, the other looks for the mode
+        to_step = meanwhile.submit(_chunk(step, split).lower(states, _everywhere(found, split)).compile)
+        to_natural = meanwhile.submit(natural.lower(flat_draws, found).compile)
+        if places:
+            found = whitened(lambda x: potential_energy(fast, (), {}, by_name(x)), flat, places)
+        advance, everywhere = to_step.result(), _everywhere(found, split)
+        z, stats = _run(lambda states: advance(states, everywhere), states, sampling, watch)
+        sites = {name: np.asarray(value) for name, value in to_natural.result()(z.reshape(-1, flat.size), found).items()}
+    natural_sites = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items()}
+    return Draws({name: value for name, value in natural_sites.items() if name not in fast.effects | fast.scales}, stats)
+
+
+def _run(
+    advance: Callable[[Any], tuple], states: Any, sampling: Sampling, watch: Callable[[Progress], None]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Warm up and draw, chunk by chunk; states and statistics (chain, draw, ...) of the draws that are kept."""
     kept, divergences = [], 0
     total = sampling.warmup + sampling.draws
     for done in range(0, total, CHUNK):
-        states, (z, stats) = step(states)
+        states, (z, stats) = advance(states)
         warm = np.arange(done, done + CHUNK) >= sampling.warmup
         warm &= np.arange(done, done + CHUNK) < total
         stats = {name: np.asarray(value)[:, warm] for name, value in stats.items()}
@@ -118,9 +132,7 @@ def sample(
             states = _one_step_size(states)
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
-    z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
-    sites = _natural(lambda q: constrain_fn(fast, (), {}, by_name(back(q)), return_deterministic=True), z)
-    return Draws({name: value for name, value in sites.items() if name not in fast.effects | fast.scales}, stats)
+    return tuple(jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
 
 
 def _first_values(model: informed) -> dict[str, jax.Array]:
@@ -148,18 +160,35 @@ def _units(model: informed, z: dict) -> dict[str, np.ndarray]:
     return {name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()}
 
 
-def _start(kernel: NUTS, flat: jax.Array, units: jax.Array, sampling: Sampling) -> Any:
+def _start(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling, adapt: bool) -> Any:
     """One state a chain, started apart by a third of its units.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
+
+    Args:
+        begin: the kernel's beginning.
+        flat: where chains start.
+        units: scales of the unknowns.
+        sampling: settings.
+        adapt: whether scales are adapted; variances of a short warm-up are noisier than the curvature that whitened them.
     """
     rng = np.random.default_rng(sampling.seed)
     apart = flat + 0.3 * units * rng.standard_normal((sampling.chains, flat.size))
 
     def one(key: jax.Array, start: jax.Array) -> Any:
-        unknown = ParamInfo(start, jnp.array(FIRST_ENERGY), jnp.zeros_like(start))
-        return kernel.init(key, sampling.warmup, unknown, (), {})
+        return begin(
+            ParamInfo(start, jnp.array(FIRST_ENERGY), jnp.zeros_like(start)),
+            sampling.warmup,
+            step_size=FIRST_STEP,
+            inverse_mass_matrix=jnp.square(units),
+            adapt_mass_matrix=adapt,
+            target_accept_prob=sampling.target_accept,
+            max_tree_depth=(WARMUP_DEPTH, 10),
+            trajectory_length=None,
+            model_args=(None,),
+            rng_key=key,
+        )
 
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
 
@@ -179,37 +208,41 @@ def _side_by_side(chains: int) -> NamedSharding | None:
     return NamedSharding(mesh, PartitionSpec("chain"))
 
 
-def _chunk(kernel: NUTS, split: NamedSharding | None) -> Callable:
-    """The compiled program that takes all chains `CHUNK` draws further."""
+def _everywhere(found: Any, split: NamedSharding | None) -> Any:
+    """What all chains share, on each chain's device."""
+    return found if split is None else jax.device_put(found, NamedSharding(split.mesh, PartitionSpec()))
 
-    def draw(state: Any, _: None) -> tuple:
-        state = kernel.sample(state, (), {})
-        stats = {
-            "diverging": state.diverging,
-            "energy": state.energy,
-            "n_steps": state.num_steps,
-            "acceptance_rate": state.accept_prob,
-            "step_size": state.adapt_state.step_size,
-            "lp": -state.potential_energy,
-        }
-        return state, (state.z, stats)
 
-    def chunk(state: Any) -> tuple:
+def _chunk(step: Callable, split: NamedSharding | None) -> Any:
+    """The program that takes all chains `CHUNK` draws further, to be compiled."""
+
+    def chunk(state: Any, found: Any) -> tuple:
+        def draw(state: Any, _: None) -> tuple:
+            state = step(state, (found,))
+            stats = {
+                "diverging": state.diverging,
+                "energy": state.energy,
+                "n_steps": state.num_steps,
+                "acceptance_rate": state.accept_prob,
+                "step_size": state.adapt_state.step_size,
+                "lp": -state.potential_energy,
+            }
+            return state, (state.z, stats)
+
         return jax.lax.scan(draw, state, None, length=CHUNK)
 
     if split is None:
-        return jax.jit(jax.vmap(chunk))
-    alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=split.spec, out_specs=split.spec, check_vma=False)
+        return jax.jit(jax.vmap(chunk, in_axes=(0, None)))
+    shares = (split.spec, PartitionSpec())
+    alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=shares, out_specs=split.spec, check_vma=False)
     return jax.jit(alone)
 
 
-def _first_chain(step: Callable, states: Any) -> Any:
+def _first_chain(step: Callable, states: Any, found: Any) -> Any:
     """A device's share is one chain, its leading axis kept."""
-    return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states)))
+    return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states), found))
 
 
-def _natural(postprocess: Callable, z: np.ndarray) -> dict[str, np.ndarray]:
-    """Constrain and add deterministic sites, draw by draw in one compiled loop."""
-    shape = z.shape[:2]
-    sites = jax.jit(lambda draws: jax.lax.map(postprocess, draws, batch_size=50))(z.reshape(-1, z.shape[-1]))
-    return {name: np.asarray(value).reshape(*shape, *value.shape[1:]) for name, value in sites.items()}
+def _natural(postprocess: Callable) -> Any:
+    """The program that constrains and adds deterministic sites, draw by draw, to be compiled."""
+    return jax.jit(lambda draws, found: jax.lax.map(lambda q: postprocess(q, found), draws, batch_size=50))

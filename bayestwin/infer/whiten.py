@@ -52,24 +52,29 @@ class Whitening(NamedTuple):
 
     Attributes:
         centre: flat unknowns at the mode.
-        layout: places of the unknowns.
         own: (unit, slot, slot) transposed inverse roots of the units' blocks.
         slope: (unit, slot, shared) how a unit's unknowns follow the shared ones.
         shared: (shared, shared) transposed inverse root of the shared block.
     """
 
     centre: Float[Array, " unknown"]
-    layout: Layout
     own: Float[Array, "unit slot slot"]
     slope: Float[Array, "unit slot shared"]
     shared: Float[Array, "shared shared"]
 
-    def __call__(self, q: Float[Array, " unknown"]) -> Float[Array, " unknown"]:
+    def __call__(self, q: Float[Array, " unknown"], places: Layout) -> Float[Array, " unknown"]:
         """The unknowns of whitened coordinates, both flat."""
-        common = self.shared @ q[self.layout.shared]
-        each = jnp.einsum("ust,ut->us", self.own, q[self.layout.own]) - self.slope @ common
-        moved = jnp.zeros_like(q).at[self.layout.shared].set(common).at[self.layout.own.ravel()].set(each.ravel())
+        common = self.shared @ q[places.shared]
+        each = jnp.einsum("ust,ut->us", self.own, q[places.own]) - self.slope @ common
+        moved = jnp.zeros_like(q).at[places.shared].set(common).at[places.own.ravel()].set(each.ravel())
         return self.centre + moved
+
+
+def blank(places: Layout) -> Whitening:
+    """A whitening of the right shapes, for programs to be compiled before it is found."""
+    (units, slots), shared = places.own.shape, places.shared.size
+    parts = (units * slots + shared,), (units, slots, slots), (units, slots, shared), (shared, shared)
+    return Whitening(*(jnp.zeros(shape) for shape in parts))
 
 
 def layout(values: Mapping[str, Array], axes: Mapping[str, int]) -> Layout:
@@ -116,16 +121,14 @@ def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
     Example:
         >>> places = Layout(np.array([[0], [1]]), np.array([2]))
         >>> found = Arrow(np.full((2, 1, 1), 4.0), np.zeros((2, 1, 1)), np.array([[1.0]]))
-        >>> whitening(np.zeros(3), places, found)(jnp.ones(3)).tolist()
+        >>> whitening(np.zeros(3), places, found)(jnp.ones(3), places).tolist()
         [0.5, 0.5, 1.0]
     """
     own = np.stack([_bent(block) for block in found.own])
     slope = np.linalg.solve(own, found.border)
     left = _bent(found.shared - np.einsum("usg,ush->gh", found.border, slope))
     roots = np.linalg.inv(np.linalg.cholesky(own)).swapaxes(1, 2)
-    return Whitening(
-        jnp.asarray(centre), places, jnp.asarray(roots), jnp.asarray(slope), jnp.asarray(np.linalg.inv(np.linalg.cholesky(left)).T)
-    )
+    return Whitening(jnp.asarray(centre), jnp.asarray(roots), jnp.asarray(slope), jnp.asarray(np.linalg.inv(np.linalg.cholesky(left)).T))
 
 
 def _bent(block: np.ndarray) -> np.ndarray:
@@ -164,7 +167,8 @@ def whitened(potential: Callable[[Array], Array], start: Array, places: Layout) 
         return whitening(centre, places, curvature(lambda flat: evaluate(flat)[1], centre, places))
 
     first = look(mode(evaluate, np.asarray(start, float)))
-    forward, pull = jax.jit(first.__call__), jax.jit(lambda q, slope: jax.vjp(first.__call__, q)[1](slope)[0])
+    forward = jax.jit(lambda q: first(q, places))
+    pull = jax.jit(lambda q, slope: jax.vjp(forward, q)[1](slope)[0])
 
     def from_first(q: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = evaluate(np.asarray(forward(jnp.asarray(q))))

@@ -4,6 +4,7 @@ Both answer the one question that a release asks: how likely is a value between 
 pair of ends, both included: n..n where the count is known, 1..7 where a small one is hidden, -∞..∞ where nothing is.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -28,6 +29,21 @@ def picked(values: Array, shape: tuple[int, ...], cells: np.ndarray) -> Array:
         return values
     flat = jnp.broadcast_to(values, shape).reshape(-1)
     return flat if cells.size == flat.size else flat[cells]
+
+
+def _once(low: Ends) -> Ends:
+    """Lower ends that are all alike as one number: what is hidden alike costs what does not depend on the cell once."""
+    if isinstance(low, np.ndarray) and low.size and (low == low.flat[0]).all():
+        return low.flat[:1].reshape([1] * low.ndim)
+    return low
+
+
+def _each_once(function: Callable[[Any], Array], n: Any, k: Array) -> Array:
+    """A function of counts and one number k, worked out once for all cells of the same count."""
+    if not isinstance(n, np.ndarray) or np.size(k) > 1:
+        return function(n)
+    counts, place = np.unique(n, return_inverse=True)
+    return function(counts)[place.reshape(n.shape)].reshape(jnp.broadcast_shapes(n.shape, jnp.shape(k)))
 
 
 class Expected(Protocol):
@@ -63,7 +79,7 @@ class Counts(NamedTuple):
         if self.concentration is None:
             return n * jnp.log(self.mean) - self.mean - log_factorial(n)
         k = self.concentration
-        rising = log_gamma(n + k) - log_gamma(k) - log_factorial(n)
+        rising = _each_once(lambda count: log_gamma(count + k), n, k) - log_gamma(k) - log_factorial(n)
         return rising - n * jnp.log1p(k / self.mean) - k * jnp.log1p(self.mean / k)
 
     def log_mass(self, low: Array, high: Array, widths: Widths | None = None) -> Float[Array, "..."]:
@@ -111,17 +127,15 @@ class Counts(NamedTuple):
         return self.log_pmf(low)
 
     def _summed(self, low: Ends, high: Ends, most: int | None = None) -> Array:
-        first = low
-        if isinstance(low, np.ndarray) and low.size and (low == low.flat[0]).all():
-            first = low.flat[:1].reshape([1] * low.ndim)  # what is hidden alike costs its log-gammas once
-        return self.log_pmf(first) + self.between(low, high, most).log_total
+        return self.log_pmf(_once(low)) + self.between(low, high, most).log_total
 
     def between(self, low: Ends, high: Ends, most: int | None = None) -> Between:
         """What a count between two ends, `most` apart or less, is."""
         mean, k = self.mean, self.concentration
         odds = mean if k is None else mean / (mean + k)
         most = int((high - low).max()) if most is None else most
-        return between(lambda n: odds * ((1.0 if k is None else n + k) / (n + 1.0)), low, high, most)
+        first = _once(low) if jnp.shape(odds) == np.shape(low) else low
+        return between(lambda n: odds * ((1.0 if k is None else n + k) / (n + 1.0)), first, high, most)
 
     def _between(self, low: Ends, high: Ends) -> Array:
         """The difference of two tails, on the side where both are small."""

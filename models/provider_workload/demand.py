@@ -73,8 +73,8 @@ def rhythm(calendar: Calendar, span: Steps, origin: np.datetime64) -> Rhythm:
     season = waves @ calendar.season
     common = by_kind[span.kind] + calendar.after_closure * span.closure + season + calendar.growth * years
     days = jnp.stack([common + (monday_calls if name == "calls" else 0.0) for name in MESSAGES])
-    open_days = span.of_day @ ((span.kind < CLOSED) * jnp.exp(season))
-    return Rhythm(jnp.log(jnp.exp(days) @ span.of_day.T), jnp.log(jnp.maximum(open_days, 1e-6)))
+    open_days = span.by_step((span.kind < CLOSED) * jnp.exp(season))
+    return Rhythm(jnp.log(span.by_step(jnp.exp(days))), jnp.log(jnp.maximum(open_days, 1e-6)))
 
 
 def yearly_by_day(span: Steps, origin: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +100,7 @@ def memory_spectrum(memory: Array, weeks: int) -> Float[Array, " frequency"]:
 
 def usual_weights(span: Steps) -> np.ndarray:
     """Weight of each step in a provider's mean log rate, (step,), sums to one."""
-    weight = span.of_day @ np.where(span.kind < CLOSED, 1.0, USUAL_CLOSED)
+    weight = span.by_step(np.where(span.kind < CLOSED, 1.0, USUAL_CLOSED))
     return weight / weight.sum()
 
 

@@ -51,7 +51,7 @@ def usual_rhythm(data: Workload) -> np.ndarray:
     kinds = np.append(_centre("weekday_effect"), _centre("closed_effect"))[data.span.kind]
     calls = _centre("calls_monday") * (data.span.kind == 0)
     days = np.stack([kinds + (calls if name == "calls" else 0.0) for name in MESSAGES])
-    steps = np.log(np.exp(days) @ data.span.of_day.T)
+    steps = np.log(data.span.by_step(np.exp(days)))
     return steps - (steps @ usual_weights(data.span))[:, None]
 
 

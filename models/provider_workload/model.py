@@ -232,17 +232,17 @@ class Metric(NamedTuple):
 
 def metrics(data: Workload, priors: Priors, time: Service, spent: Minutes, path: Path) -> None:
     """Weekly vendor metrics. Minutes that two metrics share are counted once: each is given those before it."""
-    in_week = jnp.asarray(data.span.of_step)
+    by_week = data.span.by_week
     factor = time.vendor + drift(data, priors)[:, data.roster.clinic_of]
     noise = jnp.square(numpyro.sample("metric_noise", priors["metric_noise"]))
     week = {
-        name: Moments(in_week @ part.mean, in_week @ part.variance)
+        name: Moments(by_week(part.mean), by_week(part.variance))
         for name, part in (("inbox", spent.inbox), ("documentation", spent.documentation))
     }
     inbox = log_metric(data, METRICS[0], week["inbox"], factor, noise[0])
     documentation = log_metric(data, METRICS[1], week["documentation"], factor, noise[1])
     both = (inbox, week["inbox"]), (documentation, week["documentation"])
-    whole = in_week @ (spent.inbox.mean + spent.documentation.mean + spent.admin)
+    whole = by_week(spent.inbox.mean + spent.documentation.mean + spent.admin)
     spare = whole + 1e-3
     variance = jnp.log1p(sum(part.variance for part in week.values()) / jnp.square(spare)) + noise[2]
     loc, variance = given(
@@ -285,18 +285,18 @@ def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path
     """After-hours minutes as the vendor defines them: the shoulder of scheduled time is left out on working days."""
     if METRICS[3] not in data.streams:
         return
-    in_week = jnp.asarray(data.span.of_step)
+    by_week = data.span.by_week
     worked = data.schedule.open_days > 0
     shoulder = np.where(worked, data.shoulder[data.roster.vendor_of], 0.0)
     over = spill(path.margin - shoulder / path.share, path.sd)
     daily = path.share * path.days
-    mean = in_week @ (daily * over.mean)
+    mean = by_week(daily * over.mean)
     own = path.share * daily * over.variance
     carried = (1.0 - path.share[:-1]) * own[:-1] * over.chance[1:] * path.share[1:] / path.share[:-1]
-    variance = in_week @ own + 2.0 * in_week[:, :-1] @ carried
+    variance = by_week(own + 2.0 * jnp.pad(carried, ((0, 1), (0, 0))))
     reach = path.share * over.chance
     shared = (spent.inbox.variance, time.outside * spent.documentation.variance)
-    covariances = [in_week @ (reach * v) / (week.mean + 1e-3) for v, (_, week) in zip(shared, both, strict=True)]
+    covariances = [by_week(reach * v) / (week.mean + 1e-3) for v, (_, week) in zip(shared, both, strict=True)]
     scale = jnp.exp(factor)
     loc, variance = given(mean, variance, [(metric, c) for (metric, _), c in zip(both, covariances, strict=True)])
     sd = jnp.sqrt(jnp.square(scale) * variance + noise * jnp.square(scale * mean) + NEAR_ZERO**2)
@@ -325,17 +325,17 @@ def survey(data: Workload, priors: Priors, path: Path) -> None:
 
 def record_weeks(data: Workload, asked: Demand, visits: list[Moments], spent: Minutes, path: Path) -> None:
     """Weekly quantities of the observed span, (week, provider), for the fitted table."""
-    in_week = jnp.asarray(data.span.of_step)
+    by_week = data.span.by_week
     spilled = jnp.square(path.share) * path.spilled_variance
     weeks = {
-        "week_after_hours": in_week @ path.after_hours,
-        "week_after_hours_sd": jnp.sqrt(in_week @ spilled),
+        "week_after_hours": by_week(path.after_hours),
+        "week_after_hours_sd": jnp.sqrt(by_week(spilled)),
         "week_backlog": path.backlog[data.span.ends],
-        "week_messages": in_week @ asked.messages.sum(0),
-        "week_visits": in_week @ sum(v.mean for v in visits),
-        "week_inbox": in_week @ spent.inbox.mean,
-        "week_utilisation": (in_week @ (path.utilisation * data.schedule.open_days))
-        / np.maximum(data.span.of_step @ data.schedule.open_days, 1.0),
+        "week_messages": by_week(asked.messages.sum(0)),
+        "week_visits": by_week(sum(v.mean for v in visits)),
+        "week_inbox": by_week(spent.inbox.mean),
+        "week_utilisation": by_week(path.utilisation * data.schedule.open_days)
+        / np.maximum(by_week(data.schedule.open_days), 1.0),
     }
     for name, value in weeks.items():
         numpyro.deterministic(name, value)

@@ -54,22 +54,24 @@ def pilot(data: Workload) -> Pilot:
 
 
 def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
-    """Spreads of providers about their clinic as the looks show them, the prior's where they show nothing."""
+    """Spreads of providers about their clinic, and of clinics, as the looks show them; the prior's where they show nothing."""
     usual = {name: jnp.asarray(_prior(name)) for name in ("message_minutes", "tlx_level")}
     usual |= {"vendor_factor": jnp.zeros(len(data.roster.organisation)), "giving_up": jnp.asarray(sum(GIVING_UP) / 2.0)}
     of_messages, of_visits = (np.asarray(part) + np.log(data.panel)[:, None] for part in _mix(data))
+    clinic, all_clinics = data.roster.clinic_of, np.zeros(len(data.roster.clinic), int)
     effects = {
-        "sd_speed": ("speed", 0.0),
-        "sd_documentation": ("documentation", 0.0),
-        "sd_usable": ("usable", 0.0),
-        "sd_tlx": ("tlx_trait", 0.0),
-        "sd_messages": ("provider_messages", of_messages),
-        "sd_visits": ("provider_visits", of_visits),
+        "sd_speed": ("speed", 0.0, clinic),
+        "sd_documentation": ("documentation", 0.0, clinic),
+        "sd_documentation_clinic": ("clinic_documentation", 0.0, all_clinics),
+        "sd_usable": ("usable", 0.0, clinic),
+        "sd_tlx": ("tlx_trait", 0.0, clinic),
+        "sd_messages": ("provider_messages", of_messages, clinic),
+        "sd_visits": ("provider_visits", of_visits, clinic),
     }
-    found = {}
-    for name, (effect, explained) in effects.items():
-        value, information, _ = looks[effect](usual)
-        shown = spread(np.asarray(value) - explained, np.asarray(information), data.roster.clinic_of)
+    found: dict[str, np.ndarray] = {}
+    for name, (effect, explained, groups) in effects.items():
+        value, information, _ = looks[effect](usual | found)
+        shown = spread(np.asarray(value) - explained, np.asarray(information), groups)
         found[name] = np.where(np.isnan(shown), _prior(name), shown)
     return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -98,6 +98,14 @@ class Steps:
     def daily(self) -> bool:
         """Whether a step is a day."""
         return len(self.starts) == len(self.days)
+
+    def by_step(self, of_days: Any) -> Any:
+        """Sums over the days of each step, (..., day) to (..., step)."""
+        return of_days.reshape(*of_days.shape[:-1], len(self.starts), -1).sum(-1)
+
+    def by_week(self, of_steps: Any) -> Any:
+        """Sums over the steps of each week, (step, ...) to (week, ...)."""
+        return of_steps.reshape(len(self.weeks), -1, *of_steps.shape[1:]).sum(1)
 
     @property
     def alike(self) -> float:

@@ -10,7 +10,7 @@ from scipy import stats
 from bayestwin.components.informed import Pilot, seen
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.whiten import curvature, layout, mode, whitened
+from bayestwin.infer.whiten import blank, curvature, layout, mode, whitened
 
 UNITS, SLOTS, SHARED = 4, 3, 2
 NAMES = {"own": jnp.zeros((SLOTS, UNITS)), "common": jnp.zeros(SHARED)}
@@ -49,15 +49,23 @@ def test_a_normal_law_becomes_standard() -> None:
     def potential(x: jax.Array) -> jax.Array:
         return 0.5 * (x - centre) @ jnp.asarray(curved) @ (x - centre)
 
-    white = whitened(potential, jnp.zeros(14), layout(NAMES, {"own": 1}))
-    jacobian = np.asarray(jax.jacobian(white)(jnp.zeros(14)))
+    places = layout(NAMES, {"own": 1})
+    white = whitened(potential, jnp.zeros(14), places)
+    jacobian = np.asarray(jax.jacobian(lambda q: white(q, places))(jnp.zeros(14)))
     np.testing.assert_allclose(np.asarray(white.centre), centre, atol=1e-4)
     np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(14), atol=1e-6)
 
 
 def test_flat_and_falling_directions_do_not_break_it() -> None:
-    white = whitened(lambda x: 0.5 * (x[SHARED:] ** 2).sum() - 0.001 * (x[:SHARED] ** 2).sum(), jnp.zeros(14), layout(NAMES, {"own": 1}))
-    assert np.isfinite(np.asarray(white(jnp.ones(14)))).all()
+    places = layout(NAMES, {"own": 1})
+    white = whitened(lambda x: 0.5 * (x[SHARED:] ** 2).sum() - 0.001 * (x[:SHARED] ** 2).sum(), jnp.zeros(14), places)
+    assert np.isfinite(np.asarray(white(jnp.ones(14), places))).all()
+
+
+def test_a_blank_has_the_shapes_of_what_is_found() -> None:
+    places = layout(NAMES, {"own": 1})
+    found = whitened(lambda x: 0.5 * (x**2).sum(), jnp.zeros(14), places)
+    assert jax.tree.map(jnp.shape, blank(places)) == jax.tree.map(jnp.shape, found)
 
 
 def test_the_mode_of_a_bowl_is_found() -> None:
