@@ -34,16 +34,20 @@ class Guess(NamedTuple):
 
     Attributes:
         log_rate: that explains them, (stream, provider); of a step at exposure one, or of requests on a working day.
-        information: about the log rate, zero where nothing was released, (stream, provider).
         mean, variance: of each count given what was released, (stream, step, provider).
-        expected: each count by the rate alone, (stream, step, provider).
+        score, told: slope of the log likelihood of what was released along the log rate, and its information, (stream, step, provider).
     """
 
     log_rate: np.ndarray
-    information: np.ndarray
     mean: np.ndarray
     variance: np.ndarray
-    expected: np.ndarray
+    score: np.ndarray
+    told: np.ndarray
+
+    @property
+    def information(self) -> np.ndarray:
+        """About the log rate, zero where nothing was released, (stream, provider)."""
+        return self.told.sum(1)
 
 
 def usual_rhythm(data: Workload) -> np.ndarray:
@@ -76,8 +80,8 @@ def messages(data: Workload) -> Guess:
     mean, variance = (np.asarray(part) for part in given(rate))
     expected = rate[:, None] * exposure
     whole = expected + np.square(expected) / concentration
-    told = np.square(expected) / whole * np.clip(1.0 - variance / whole, 0.0, 1.0)
-    return Guess(np.log(rate), (told * some).sum(1), mean, variance, expected)
+    told = some * np.square(expected) / whole * np.clip(1.0 - variance / whole, 0.0, 1.0)
+    return Guess(np.log(rate), mean, variance, some * (mean - expected) * expected / whole, told)
 
 
 def visits(data: Workload, giving_up: float) -> Guess:
@@ -118,19 +122,19 @@ def _mode(data: Workload, mode: int, people: People) -> Guess:
         return within(Trials(slots, chance), ends)
 
     x = np.log(np.maximum(USUALLY_FILLED * slots.sum(0) / open_days.sum(), 1e-3))
-    information = np.zeros(len(known))
+    score = told = np.zeros(slots.shape)
     for _ in range(STEPS):
         p = counted(x)
         slope = (counted(x + NUDGE) - p) / NUDGE / (p * (1.0 - p))
         mean, variance = (np.asarray(part) for part in given(p))
         whole = slots * p * (1.0 - p)
         left = np.where(some, np.clip(1.0 - variance / np.where(some, whole, 1.0), 0.0, 1.0), 0.0)
-        information = (left * whole * np.square(slope)).sum(0)
-        x = x + np.clip((some * (mean - slots * p) * slope).sum(0) / (information + USUAL_PRECISION), -0.5, 0.5)
+        score, told = some * (mean - slots * p) * slope, left * whole * np.square(slope)
+        x = x + np.clip(score.sum(0) / (told.sum(0) + USUAL_PRECISION), -0.5, 0.5)
     booked, comes = chances(x)
     law = attended(slots, jnp.asarray(booked), jnp.asarray(comes), data.streams.get(BOOKINGS[mode]))
     mean, variance = (np.asarray(part) for part in within(law, _ends(data, MODES[mode])))
-    return Guess(np.where(known, x, 0.0), information, mean, variance, np.asarray(law.mean))
+    return Guess(np.where(known, x, 0.0), mean, variance, score, told)
 
 
 def _ends(data: Workload, name: str) -> np.ndarray:

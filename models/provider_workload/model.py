@@ -222,11 +222,10 @@ def drift(data: Workload, priors: Priors) -> Float[Array, "week clinic"]:
 
 
 class Metric(NamedTuple):
-    """A weekly metric on the log scale: mean and variance, and how far what was published lies from it (zero where unknown)."""
+    """A weekly metric on a clock that runs true, in minutes: its variance, and what was published beyond its mean (zero where unknown)."""
 
-    loc: Array
     variance: Array
-    residual: Array
+    surplus: Array
     seen: np.ndarray
 
 
@@ -235,21 +234,13 @@ def metrics(data: Workload, priors: Priors, time: Service, spent: Minutes, path:
     by_week = data.span.by_week
     factor = time.vendor + drift(data, priors)[:, data.roster.clinic_of]
     noise = jnp.square(numpyro.sample("metric_noise", priors["metric_noise"]))
-    week = {
-        name: Moments(by_week(part.mean), by_week(part.variance))
-        for name, part in (("inbox", spent.inbox), ("documentation", spent.documentation))
-    }
-    inbox = log_metric(data, METRICS[0], week["inbox"], factor, noise[0])
-    documentation = log_metric(data, METRICS[1], week["documentation"], factor, noise[1])
-    both = (inbox, week["inbox"]), (documentation, week["documentation"])
+    inbox, documentation = (Moments(by_week(part.mean), by_week(part.variance)) for part in (spent.inbox, spent.documentation))
+    both = [log_metric(data, METRICS[i], week, factor, noise[i]) for i, week in enumerate((inbox, documentation))]
     whole = by_week(spent.inbox.mean + spent.documentation.mean + spent.admin)
-    spare = whole + 1e-3
-    variance = jnp.log1p(sum(part.variance for part in week.values()) / jnp.square(spare)) + noise[2]
-    loc, variance = given(
-        jnp.log(spare) + factor - 0.5 * variance, variance, [(m, w.variance / (spare * (w.mean + 1e-3))) for m, w in both]
+    work = given(
+        Moments(whole, inbox.variance + documentation.variance), list(zip(both, (inbox.variance, documentation.variance), strict=True))
     )
-    if METRICS[2] in data.streams:
-        released(METRICS[2], Measure(loc, jnp.sqrt(variance), positive=True), data.streams[METRICS[2]])
+    log_metric(data, METRICS[2], work, factor, noise[2])
     after_hours_metric(data, time, spent, path, factor, noise[3], both)
 
 
@@ -257,31 +248,32 @@ def log_metric(data: Workload, name: str, week: Moments, factor: Array, noise: A
     """A metric of one kind of work: condition on it, and tell what it says beyond its expectation."""
     mean = week.mean + 1e-3
     variance = jnp.log1p(week.variance / jnp.square(mean)) + noise
-    loc = jnp.log(mean) + factor - 0.5 * variance
+    in_minutes = jnp.square(mean) * jnp.expm1(variance)
     if name not in data.streams:
-        return Metric(loc, variance, jnp.zeros_like(loc), np.zeros(loc.shape, bool))
+        return Metric(in_minutes, jnp.zeros_like(mean), np.zeros(mean.shape, bool))
     stream = data.streams[name]
-    released(name, Measure(loc, jnp.sqrt(variance), positive=True), stream)
-    seen = stream.exact
-    return Metric(loc, variance, jnp.where(seen, np.log(np.where(seen, stream.ends[..., 0], 1.0)) - loc, 0.0), seen)
+    released(name, Measure(jnp.log(mean) + factor - 0.5 * variance, jnp.sqrt(variance), positive=True), stream)
+    published = np.where(stream.exact, stream.ends[..., 0], 0.0)
+    return Metric(in_minutes, jnp.where(stream.exact, published * jnp.exp(-factor) - mean, 0.0), stream.exact)
 
 
-def given(loc: Array, variance: Array, parts: list[tuple[Metric, Array]]) -> tuple[Array, Array]:
-    """Mean and variance of a normal quantity given what independent metrics said beyond their expectation.
+def given(quantity: Moments, parts: list[tuple[Metric, Array]]) -> Moments:
+    """Moments of a quantity given what independent metrics said beyond their expectation.
+
+    In minutes, where minutes add up: what is left of the variance is then never negative, however much of the quantity metrics show.
 
     Args:
-        loc: mean of the quantity.
-        variance: its variance.
+        quantity: its moments without them.
         parts: each metric, and its covariance with the quantity.
     """
+    mean, variance = quantity
     for metric, covariance in parts:
         slope = jnp.where(metric.seen, covariance / metric.variance, 0.0)
-        loc = loc + slope * metric.residual
-        variance = variance - slope * covariance
-    return loc, jnp.maximum(variance, 1e-6)
+        mean, variance = mean + slope * metric.surplus, variance - slope * covariance
+    return Moments(mean, jnp.maximum(variance, 0.0))
 
 
-def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path, factor: Array, noise: Array, both: tuple) -> None:
+def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path, factor: Array, noise: Array, both: list[Metric]) -> None:
     """After-hours minutes as the vendor defines them: the shoulder of scheduled time is left out on working days."""
     if METRICS[3] not in data.streams:
         return
@@ -296,10 +288,10 @@ def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path
     variance = by_week(own + 2.0 * jnp.pad(carried, ((0, 1), (0, 0))))
     reach = path.share * over.chance
     shared = (spent.inbox.variance, time.outside * spent.documentation.variance)
-    covariances = [by_week(reach * v) / (week.mean + 1e-3) for v, (_, week) in zip(shared, both, strict=True)]
+    covariances = [by_week(reach * v) for v in shared]
+    loc, variance = given(Moments(mean, variance), list(zip(both, covariances, strict=True)))
     scale = jnp.exp(factor)
-    loc, variance = given(mean, variance, [(metric, c) for (metric, _), c in zip(both, covariances, strict=True)])
-    sd = jnp.sqrt(jnp.square(scale) * variance + noise * jnp.square(scale * mean) + NEAR_ZERO**2)
+    sd = jnp.sqrt(jnp.square(scale) * (variance + noise * jnp.square(mean)) + NEAR_ZERO**2)
     released(METRICS[3], Measure(scale * loc, sd), data.streams[METRICS[3]])
 
 
@@ -334,8 +326,7 @@ def record_weeks(data: Workload, asked: Demand, visits: list[Moments], spent: Mi
         "week_messages": by_week(asked.messages.sum(0)),
         "week_visits": by_week(sum(v.mean for v in visits)),
         "week_inbox": by_week(spent.inbox.mean),
-        "week_utilisation": by_week(path.utilisation * data.schedule.open_days)
-        / np.maximum(by_week(data.schedule.open_days), 1.0),
+        "week_utilisation": by_week(path.utilisation * data.schedule.open_days) / np.maximum(by_week(data.schedule.open_days), 1.0),
     }
     for name, value in weeks.items():
         numpyro.deterministic(name, value)

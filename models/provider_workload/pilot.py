@@ -16,9 +16,10 @@ from jaxtyping import Array
 from bayestwin.components.hierarchy import Sites, pool, pooled, spread
 from bayestwin.components.informed import Evidence, Look, Pilot, seen, site
 from bayestwin.components.trend import cosine_basis
+from bayestwin.laws.within import Moments
 
 from . import guess
-from .demand import memory_spectrum, mix_effect, yearly
+from .demand import HARMONICS, memory_spectrum, mix_effect, yearly
 from .flow import Habits, Load, flow, rested
 from .guess import Guess
 from .model import TOP
@@ -30,7 +31,6 @@ NOISE = 0.05  # log sd of the vendor's error of a weekly metric
 USUAL_OVERLAP = 0.35
 GIVING_UP = (0.03, 0.08)  # share of those waiting who give up in a day: what it changes is looked at between these
 PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
-SEASON_SD = 0.04  # how well half a year shows the season
 SCORING = 6  # steps of Fisher scoring
 DAY_SD = 40.0  # minutes: a day's work about what its counts say
 LOAD_SD = 90.0  # minutes: a working day's load about its mean
@@ -40,14 +40,14 @@ TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.0
 def pilot(data: Workload) -> Pilot:
     """Looks at the normal effects of the model, and starting values of the rest."""
     messages = guess.messages(data)
-    patient, leaving = (guess.visits(data, share) for share in GIVING_UP)
-    visits = patient
+    visits, leaving = (guess.visits(data, share) for share in GIVING_UP)
     minutes = weekly_minutes(data, messages, visits)
     looks = {
-        **_demand(data, messages, _requests(patient, leaving)),
+        **_demand(data, messages, _requests(visits, leaving)),
         **_service(data, minutes),
         **_habits(data, messages, visits),
-        **_silent(data),
+        "cleared": seen(np.zeros(len(data.roster.provider)), 0.0),
+        "season": _season(data, messages, visits),
         "drift_coefficient": _drift(data, minutes),
     }
     return Pilot(looks=looks, start={name: np.asarray(value) for name, value in {**TYPICAL, **_spreads(data, looks)}.items()})
@@ -91,11 +91,6 @@ def _drift(data: Workload, minutes: WeeklyMinutes) -> Look:
 def _prior(name: str) -> np.ndarray:
     """First parameter of a prior: the mean of a normal law, the scale of a half-normal one."""
     return np.asarray(PRIORS[name].parameters[0])
-
-
-def _silent(data: Workload) -> dict[str, Look]:
-    """Effects of which little is known beforehand: non-centred."""
-    return {"cleared": seen(np.zeros(len(data.roster.provider)), 0.0), "season": seen(np.zeros(4), 1.0 / SEASON_SD**2)}
 
 
 def _requests(patient: Guess, leaving: Guess) -> Look:
@@ -154,12 +149,34 @@ def _organisations(data: Workload, looks: Mapping[str, Look]) -> Look:
     return look
 
 
+def _season(data: Workload, messages: Guess, visits: Guess) -> Look:
+    """Annual waves by least squares: in visits by themselves, in messages under a walk, growth and providers' own weeks."""
+    count = len(data.span.weeks)
+    waves, years = (cosine_basis(count)[0] @ part for part in yearly(data.span, data.span.days[0]))
+    of_messages, of_visits = (_common(data, guessed) for guessed in (messages, visits))
+    varied = np.square(TYPICAL["walk"]) / cosine_basis(count)[1] + np.square(TYPICAL["sd_week"]) / len(data.panel)
+    growth = np.square(PRIORS["growth"].parameters[1]) * np.outer(years, years)
+    sources = [
+        (np.linalg.inv(np.diag(varied + of_messages.variance) + growth), of_messages.mean - years * _prior("growth")),
+        (np.eye(count - 1) / of_visits.variance, of_visits.mean),
+    ]
+    told = sum(waves.T @ precision @ waves for precision, _ in sources)
+    towards = sum(waves.T @ precision @ departure for precision, departure in sources)
+    usual = np.diag(1.0 / np.square(TYPICAL["season_amplitude"] * HARMONICS))
+    return seen(np.linalg.solve(told + usual, towards), np.diag(told))
+
+
+def _common(data: Workload, guessed: Guess) -> Moments:
+    """Cosine coefficients of the log weeks of all providers and streams together, and the noise of each."""
+    score, told = (data.span.by_week(part.sum(0)).sum(1) for part in (guessed.score, guessed.told))
+    return Moments(cosine_basis(len(score))[0] @ (score / (told + 1.0)), 1.0 / (told.mean() + 1e-9))
+
+
 def _weeks(data: Workload, messages: Guess) -> dict[str, Look]:
     """Cosine coefficients of each provider's weeks, and of the walk that they have in common."""
     basis, _ = cosine_basis(len(data.span.weeks))
-    weekly, expected = (data.span.of_step @ part.sum(0) for part in (messages.mean, messages.expected))
-    departure = basis @ np.log((weekly + 1.0) / (expected + 1.0))
-    information = messages.information.sum(0) / len(data.span.weeks)
+    score, told = (data.span.by_week(part.sum(0)) for part in (messages.score, messages.told))
+    departure, information = basis @ (score / (told + 1.0)), told.mean(0)
     waves, years = (basis @ part for part in yearly(data.span, data.span.days[0]))
 
     def by_provider(sites: Sites) -> Evidence:
