@@ -9,7 +9,7 @@ from bayestwin.library import library_folder
 from bayestwin.sources import init_study
 from bayestwin.study import Study, read_study
 
-BUNDLED = "virtual_practices"
+BUNDLED = "virtual_clinic"
 REAL_DRAWS = 1300  # a chain: of 2,400 parameters the largest R-hat by chance alone is higher than of the bundled 544
 
 
