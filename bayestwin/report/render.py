@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 RANKED = 8
+MOVED = 8  # parameters that are shown with and without the discrepancy
 PANELS = 12  # places that a figure of panels shows
 
 
@@ -64,6 +65,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "checks": _checks(tree, known),
         "ranks": figures.ranks(posterior, _ranked(run)),
         "contraction": figures.contraction(contracted),
+        "discrepancy": tables.discrepancy(posterior, known.discrepancy).head(MOVED).to_dict("records"),
         "shares": figures.variance_shares(shares, known.words, known.unit),
         "selections": tables.selections(run.sensitivity).to_dict("records"),
         "highest": tables.highest(run.forecast, known, names).to_dict("records"),

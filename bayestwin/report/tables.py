@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayestwin.analyse.discrepancy import flat, without
 from bayestwin.twin.answered import PER_1000, Answered
 
 KEEPS_PRIOR = 0.2
+SHORT = 5  # elements of a vector that are shown one by one
 UNMOVED = 1e-4  # a relative change that nobody would call one
 
 
@@ -26,18 +28,47 @@ def contraction(posterior: xr.Dataset, prior: xr.Dataset) -> pd.DataFrame:
     Returns:
         parameter, prior_mean, prior_sd, mean, sd, contraction; a row a parameter or element of a short vector.
     """
-    left_out = set(np.atleast_1d(posterior.attrs.get("deterministic", [])).tolist())
     rows = []
-    for name, after in posterior.data_vars.items():
-        extra = [dim for dim in after.dims if dim not in ("chain", "draw")]
-        if name in left_out or int(np.prod([after.sizes[dim] for dim in extra])) > 5:
-            continue
-        labels = _labels(after, extra)
+    for name, labels in _short(posterior).items():
         flat = [values[name].to_numpy().reshape(-1, len(labels)) for values in (posterior, prior)]
         for i, label in enumerate(labels):
             new, old = flat[0][:, i], flat[1][:, i]
             rows.append((f"{name}{label}", old.mean(), old.std(), new.mean(), new.std(), 1.0 - new.var() / old.var()))
     return pd.DataFrame(rows, columns=["parameter", "prior_mean", "prior_sd", "mean", "sd", "contraction"])
+
+
+def discrepancy(posterior: xr.Dataset, sites: Collection[str]) -> pd.DataFrame:
+    """Parameters with the model's discrepancy and without, those first that it moves most.
+
+    Args:
+        posterior: posterior draws; deterministic sites named in `attrs` are left out.
+        sites: of the discrepancy, its coefficients first; no rows if there are none.
+
+    Returns:
+        parameter, mean, sd, mean_without, sd_without, error (of `mean_without`), moved (in sds).
+    """
+    columns = ["parameter", "mean", "sd", "mean_without", "sd_without", "error"]
+    if not set(sites) <= set(posterior) or not sites:
+        return pd.DataFrame(columns=[*columns, "moved"])
+    coefficients, *belonging = sites
+    shown = {name: labels for name, labels in _short(posterior).items() if name not in {coefficients, *belonging}}
+    found = without(flat(posterior, shown), flat(posterior, [coefficients]))
+    table = pd.DataFrame(
+        dict(zip(columns, ([f"{name}{label}" for name, labels in shown.items() for label in labels], *found), strict=True))
+    )
+    table = table.assign(moved=(table["mean_without"] - table["mean"]) / table["sd"])
+    return table.iloc[np.argsort(-table["moved"].abs(), kind="stable")].reset_index(drop=True)
+
+
+def _short(posterior: xr.Dataset) -> dict[str, list[str]]:
+    """Labels of the elements of each scalar or short vector that has a prior of its own."""
+    left_out = set(np.atleast_1d(posterior.attrs.get("deterministic", [])).tolist())
+    found = {}
+    for name, values in posterior.data_vars.items():
+        extra = [dim for dim in values.dims if dim not in ("chain", "draw")]
+        if name not in left_out and int(np.prod([values.sizes[dim] for dim in extra])) <= SHORT:
+            found[str(name)] = _labels(values, extra)
+    return found
 
 
 def _labels(values: xr.DataArray, dims: list[Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from bayestwin.twin.twin import Definition, Quantity, load_twin
@@ -22,6 +22,7 @@ class Answered:
         names: which constant holds the readable names of the units.
         categorical: observed sites checked by category.
         quantities: what is answered.
+        discrepancy: sites of the model's discrepancy, its coefficients first; none if it has none.
     """
 
     unit: str
@@ -30,6 +31,7 @@ class Answered:
     names: str
     categorical: tuple[str, ...]
     quantities: tuple[Quantity, ...]
+    discrepancy: tuple[str, ...] = ()
 
     @property
     def headline(self) -> tuple[Quantity, ...]:
@@ -60,9 +62,7 @@ class Answered:
 
 def answered(definition: Definition) -> Answered:
     """What a model answers for."""
-    return Answered(
-        definition.unit, definition.whole, definition.shown, definition.names, definition.categorical, definition.quantities
-    )  # fmt: skip
+    return Answered(**{field.name: getattr(definition, field.name) for field in fields(Answered)})
 
 
 def answered_by_run(manifest: Mapping[str, Any]) -> Answered:

@@ -163,6 +163,8 @@ class Definition:
         optional: streams that a study may leave out; `prepare` then gets no observations of them.
         changes: what a scenario may change.
         ridges: combinations of parameters that the data may not tell apart.
+        discrepancy: sites of what stands for the model's slow departure from the data: the coefficients, zero where there is none,
+            first; then what belongs to them alone, such as their spread. The report shows parameters with and without it.
         selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream; it must
             have a normal prior about zero and no data may inform it.
         expectations: sites that are what is expected given the data, not what happened: no part of a simulated study's truth.
@@ -197,6 +199,7 @@ class Definition:
     optional: frozenset[str] = frozenset()
     changes: tuple[type[Change], ...] = ()
     ridges: tuple[Ridge, ...] = ()
+    discrepancy: tuple[str, ...] = ()
     selection: Mapping[str, str] = field(default_factory=dict)
     expectations: frozenset[str] = frozenset()
     whiten: bool = False

@@ -25,6 +25,7 @@ MODEL = Definition(
     categorical=(),
     quantities=QUANTITIES,
     ridges=RIDGES,
+    discrepancy=("drift_coefficient", "sd_drift"),
     changes=CHANGES,
     dims=DIMS,
     observed=OBSERVED,
