@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from bayestwin.components.informed import Evidence, Look
 
 Sites = Mapping[str, Array]
+LEAST_TOLD = 1e-3  # of the best member's information: what is known no better says nothing of a spread
 
 
 def pooled(
@@ -75,7 +76,7 @@ def spread(value: Float[np.ndarray, "member ..."], information: Float[np.ndarray
 
     Args:
         value: what the data say of each member.
-        information: how precisely, ≥ 0; a member without any is left out.
+        information: how precisely, ≥ 0; a member with less than a thousandth of the best is left out.
         groups: group index of each member, shape (member,).
 
     Returns:
@@ -87,12 +88,12 @@ def spread(value: Float[np.ndarray, "member ..."], information: Float[np.ndarray
         >>> float(spread(np.array([1.0, 3.0, 5.0, 7.0]), np.full(4, 1e6), np.array([0, 0, 1, 1])).round(3))
         1.414
     """
-    known = (information > 0).astype(float)
+    known = (information > LEAST_TOLD * information.max(0)).astype(float)
     member = np.eye(int(groups.max()) + 1)[groups]
     held = member.T @ known.reshape(len(known), -1)
     mean = (member.T @ (known * value).reshape(len(known), -1)) / np.maximum(held, 1.0)
     departure = known * (value - mean[groups].reshape(value.shape))
-    noise = known / np.where(information > 0, information, 1.0)
+    noise = known / np.where(known > 0, information, 1.0)
     free = (known.sum(0).ravel() - (held > 0).sum(0)).reshape(value.shape[1:])
     between = np.square(departure).sum(0) / np.maximum(free, 1.0)
     own = noise.sum(0) / np.maximum(known.sum(0), 1.0)

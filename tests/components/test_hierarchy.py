@@ -23,6 +23,13 @@ def test_silent_members_do_not_count() -> None:
     np.testing.assert_allclose(spread(value, information, GROUPS), 0.3, rtol=0.15)
 
 
+def test_members_that_are_hardly_seen_do_not_count() -> None:
+    rng = np.random.default_rng(2)
+    value, information = 0.3 * rng.standard_normal(600), np.full(600, 1e4)
+    value[::2], information[::2] = -50.0, 1e-9
+    np.testing.assert_allclose(spread(value, information, GROUPS), 0.3, rtol=0.15)
+
+
 def test_no_spread_is_seen_where_groups_have_one_member_and_none_below_half_the_noise() -> None:
     alone = np.zeros(600)
     alone[::30] = 1e4
