@@ -37,6 +37,10 @@ class Change(BaseModel):
     labels: ClassVar[Mapping[str, str]] = {}
     kind: str
 
+    def makes(self) -> Mapping[str, tuple[str, ...]]:
+        """Labels by level that it makes, which changes after it may name; most make none."""
+        return {}
+
 
 class Scenario(BaseModel):
     """Named changes, applied together; no changes is the forecast as things stand.
@@ -94,7 +98,7 @@ class _Changes:
     """The `[[change]]` tables of a file, read with a model's kinds and a study's labels."""
 
     def __init__(self, file: str, kinds: Mapping[str, type[Change]], labels: Mapping[str, Sequence[str]]) -> None:
-        self._file, self._kinds, self._labels = file, kinds, labels
+        self._file, self._kinds, self._labels = file, kinds, {level: list(map(str, known)) for level, known in labels.items()}
 
     def made(self, table: Mapping[str, Any]) -> Change:
         return self._kinds[table["kind"]].model_validate(table)
@@ -109,16 +113,21 @@ class _Changes:
         if not isinstance(kind, str) or kind not in self._kinds:
             yield _unknown(self._file, "unknown kind of change", f"{where}.kind", kind, self._kinds)
             return
+        made: Mapping[str, tuple[str, ...]] = {}
         try:
-            self.made(table)
+            made = self.made(table).makes()
         except ValidationError as error:
             yield from (self._of_value(where, kind, dict(detail)) for detail in error.errors())
         for field, level in self._kinds[kind].labels.items():
             named = table.get(field, [])
-            known = [str(label) for label in self._labels[level]]
+            known = self._labels[level]
             for label in named if isinstance(named, list) else [named]:
                 if label not in known:
-                    yield _unknown(self._file, f"unknown {level}", f"{where}.{field}", label, known, "one that the study has")
+                    yield _unknown(
+                        self._file, f"unknown {level}", f"{where}.{field}", label, known, "one that the study has or a change before made"
+                    )
+        for level, codes in made.items():
+            self._labels[level] += codes
 
     def _of_value(self, where: str, kind: str, detail: Mapping[str, Any]) -> Fault:
         column = ".".join([where, *map(str, detail["loc"])])

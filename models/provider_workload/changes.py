@@ -109,6 +109,10 @@ class NewProvider(Change):
     panel: Annotated[float, Field(gt=0)]
     shared: bool = True
 
+    def makes(self) -> dict[str, tuple[str, ...]]:
+        """The provider."""
+        return {"provider": (self.code,)}
+
 
 class NewClinic(Change):
     """A clinic that nobody has observed, with providers of its own, drawn from the organisation's hierarchy."""
@@ -121,6 +125,10 @@ class NewClinic(Change):
     providers: Annotated[int, Field(ge=1, le=100)]
     fte: Annotated[float, Field(gt=0, le=1)] = 1.0
     panel: Annotated[float, Field(gt=0)]
+
+    def makes(self) -> dict[str, tuple[str, ...]]:
+        """The clinic and its providers."""
+        return {"clinic": (self.code,), "provider": tuple(f"{self.code}-{i + 1}" for i in range(self.providers))}
 
 
 CHANGES = (AddTime, ProtectInbox, PanelSize, TeamInbox, MessageGrowth, Leave, NewProvider, NewClinic)

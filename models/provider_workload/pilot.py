@@ -305,7 +305,12 @@ def _usable(data: Workload, begin: np.ndarray, day: ADay, messages: np.ndarray, 
     each = np.exp(_prior("visit_minutes"))[:, None] + (1.0 - USUAL_OVERLAP) * per_visit
     admin = np.exp(_prior("admin_minutes")) * data.schedule.minutes / STANDARD_DAY
     work = messages.sum(0) * per_message + np.einsum("mti,mi->ti", visits, each) + admin
-    load = Load(*(jnp.asarray(x) for x in (work, DAY_SD**2 * np.maximum(data.schedule.open_days, 1.0), data.schedule.minutes, data.schedule.open_days)))
+    load = Load(
+        *(
+            jnp.asarray(x)
+            for x in (work, DAY_SD**2 * np.maximum(data.schedule.open_days, 1.0), data.schedule.minutes, data.schedule.open_days)
+        )
+    )
     stream = data.streams[METRICS[3]]
     shown, weight = np.where(stream.exact, stream.ends[..., 0], 0.0), stream.exact.astype(float)
 

@@ -134,7 +134,7 @@ def _with_new(
     """Units that nobody has observed, after the observed ones, with the typical colleague's week scaled to their time."""
     _refuse_impossible(change, roster, panel)
     if isinstance(change, NewClinic):
-        codes = np.array([f"{change.code}-{i + 1}" for i in range(change.providers)])
+        codes = np.array(change.makes()["provider"])
         organisation = int(np.flatnonzero(roster.organisation == change.organisation)[0])
         colleagues = roster.vendor_of == organisation
         clinic = np.full(len(codes), len(roster.clinic))

@@ -174,6 +174,19 @@ def test_people_and_clinics_nobody_has_seen_are_drawn_from_the_hierarchy(prepare
     assert (found["messages"][..., 6:].mean((0, 1)) > 0).all()
 
 
+def test_who_is_new_may_be_changed_too(prepared: Prepared, drawn: dict) -> None:
+    new = [
+        {"kind": "new_clinic", "code": "C99", "organisation": "O1", "providers": 2, "panel": 1500.0},
+        {"kind": "new_provider", "code": "N1", "clinic": "C99", "panel": 900.0},
+    ]
+    changed = [*new, {"kind": "leave", "providers": ["C99-1"]}, {"kind": "team_inbox", "share": 0.5, "providers": ["N1"]}]
+    with_it, without = answer(prepared, drawn, changed), answer(prepared, drawn, new)
+    units = len(prepared.data.roster.provider)
+    assert with_it["visits"][..., units].max() == 0
+    assert with_it["messages"][..., units + 2].mean() < with_it["messages"][..., units + 1].mean() < np.inf
+    np.testing.assert_array_equal(with_it["messages"][..., :units], without["messages"][..., :units])
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -16,9 +16,19 @@ class Closure(Change):
     weeks: int = 1
 
 
+class Opening(Change):
+    """A site that is new."""
+
+    kind: Literal["opening"]
+    code: str
+
+    def makes(self) -> dict[str, tuple[str, ...]]:
+        return {"site": (self.code,)}
+
+
 def read(folder: Path, text: str) -> Scenario:
     (folder / "s.toml").write_text(text, encoding="utf-8")
-    return read_scenario(folder / "s.toml", (Closure,), {"site": ["north", "south"]})
+    return read_scenario(folder / "s.toml", (Closure, Opening), {"site": ["north", "south"]})
 
 
 def test_changes_are_of_the_kinds_of_the_model(tmp_path: Path) -> None:
@@ -56,6 +66,13 @@ def test_all_faults_come_at_once(tmp_path: Path) -> None:
     assert [fault.column for fault in caught.value.faults] == ["nme", "change.0.kind", "change.1.weeks", "change.1.site"]
 
 
+def test_what_a_change_makes_may_be_named_by_changes_after_it(tmp_path: Path) -> None:
+    opening, closure = '[[change]]\nkind = "opening"\ncode = "west"\n', '[[change]]\nkind = "closure"\nsite = "west"\n'
+    assert [change.kind for change in read(tmp_path, opening + closure).change] == ["opening", "closure"]
+    with pytest.raises(ScenarioError, match=r"change\.0\.site.*unknown site.*'west'.*or a change before made"):
+        read(tmp_path, closure + opening)
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="cannot be read"):
-        read_scenario(tmp_path / "none.toml", (Closure,), {})
+        read_scenario(tmp_path / "none.toml", (Closure, Opening), {})
