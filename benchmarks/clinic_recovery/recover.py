@@ -38,6 +38,7 @@ class Held:
         name: site or quantity.
         elements: how many there are.
         inside_50, inside_90: how many truths lie in the central intervals.
+        below: number of truths below the median of their draws, half a truth where they are equal.
         error: sum of (posterior mean - truth) / posterior sd.
         log_width: sum of log widths of the 90 % intervals.
         r_hat: largest R-hat of the fit.
@@ -51,6 +52,7 @@ class Held:
     elements: int
     inside_50: int
     inside_90: int
+    below: float
     error: float
     log_width: float
     r_hat: float
@@ -105,12 +107,13 @@ def _held(kind: str, name: str, draws: np.ndarray, truth: np.ndarray) -> dict[st
         low, high = np.quantile(draws, ends, axis=0)
         inside[f"inside_{level}"] = int(((low <= truth) & (truth <= high)).sum())
         width = high - low
-    spread = np.maximum(draws.std(0), LEAST)
+    spread, median = np.maximum(draws.std(0), LEAST), np.median(draws, axis=0)
     return {
         "kind": kind,
         "name": name,
         "elements": int(truth.size),
         **inside,
+        "below": float((truth < median).sum() + 0.5 * (truth == median).sum()),
         "error": float(((draws.mean(0) - truth) / spread).sum()),
         "log_width": float(np.log(np.maximum(width, LEAST)).sum()),
     }

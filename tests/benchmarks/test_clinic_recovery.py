@@ -32,7 +32,7 @@ def test_a_naive_reading_states_no_barrier_and_has_zeros_for_what_is_hidden(tmp_
 
 def row(clinic: int, arm: str, inside: int, width: float) -> dict:
     return {"clinic": clinic, "arm": arm, "kind": "parameter", "name": "a", "elements": 10, "inside_50": inside // 2, "inside_90": inside,
-            "error": 1.0, "log_width": 10 * np.log(width), "r_hat": 1.0, "seconds": 1.0}  # fmt: skip
+            "below": 5.0, "error": 1.0, "log_width": 10 * np.log(width), "r_hat": 1.0, "seconds": 1.0}  # fmt: skip
 
 
 def test_coverage_counts_a_clinic_as_one_and_widths_against_full_access() -> None:

@@ -13,8 +13,9 @@ from bayestwin.report import tables
 pytestmark = pytest.mark.slow
 
 
-def test_bundled_study_passes_and_its_truth_is_covered(tmp_path: Path) -> None:
-    study = bt.read_study(library_folder("data") / "virtual_practices")
+@pytest.mark.parametrize("name", ["virtual_practices", "virtual_clinic"])
+def test_bundled_study_passes_and_its_truth_is_covered(tmp_path: Path, name: str) -> None:
+    study = bt.read_study(library_folder("data") / name)
     run = bt.calibrate(study, out=tmp_path / "run")
     assert run.verdict["status"] == "PASS", run.verdict["reasons"]
     table = tables.against_truth(run.posterior, run.truth)
