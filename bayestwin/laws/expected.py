@@ -4,7 +4,6 @@ Both answer the one question that a release asks: how likely is a value between 
 pair of ends, both included: n..n where the count is known, 1..7 where a small one is hidden, -∞..∞ where nothing is.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
@@ -36,14 +35,6 @@ def _once(low: Ends) -> Ends:
     if isinstance(low, np.ndarray) and low.size and (low == low.flat[0]).all():
         return low.flat[:1].reshape([1] * low.ndim)
     return low
-
-
-def _each_once(function: Callable[[Any], Array], n: Any, k: Array) -> Array:
-    """A function of counts and one number k, worked out once for all cells of the same count."""
-    if not isinstance(n, np.ndarray) or np.size(k) > 1:
-        return function(n)
-    counts, place = np.unique(n, return_inverse=True)
-    return function(counts)[place.reshape(n.shape)].reshape(jnp.broadcast_shapes(n.shape, jnp.shape(k)))
 
 
 class Expected(Protocol):
@@ -79,7 +70,7 @@ class Counts(NamedTuple):
         if self.concentration is None:
             return n * jnp.log(self.mean) - self.mean - log_factorial(n)
         k = self.concentration
-        rising = _each_once(lambda count: log_gamma(count + k), n, k) - log_gamma(k) - log_factorial(n)
+        rising = log_gamma(n + k) - log_gamma(k) - log_factorial(n)
         return rising - n * jnp.log1p(k / self.mean) - k * jnp.log1p(self.mean / k)
 
     def log_mass(self, low: Array, high: Array, widths: Widths | None = None) -> Float[Array, "..."]:

@@ -20,7 +20,7 @@ from bayestwin.laws.within import Moments, within
 from .clinic import People, attendance
 from .demand import usual_weights
 from .model import attended
-from .priors import PRIORS
+from .priors import first_parameter
 from .workload import BOOKINGS, MESSAGES, MODES, STANDARD_PANEL, Workload
 
 STEPS = 15  # of EM for rates, of scoring for requests
@@ -52,8 +52,8 @@ class Guess(NamedTuple):
 
 def usual_rhythm(data: Workload) -> np.ndarray:
     """Log exposure of each step at the prior's calendar, less its weighted mean, (message, step)."""
-    kinds = np.append(_centre("weekday_effect"), _centre("closed_effect"))[data.span.kind]
-    calls = _centre("calls_monday") * (data.span.kind == 0)
+    kinds = np.append(first_parameter("weekday_effect"), first_parameter("closed_effect"))[data.span.kind]
+    calls = first_parameter("calls_monday") * (data.span.kind == 0)
     days = np.stack([kinds + (calls if name == "calls" else 0.0) for name in MESSAGES])
     steps = np.log(data.span.by_step(np.exp(days)))
     return steps - (steps @ usual_weights(data.span))[:, None]
@@ -65,7 +65,7 @@ def messages(data: Workload) -> Guess:
     exposure = np.exp(usual_rhythm(data))[:, :, None]
     some = np.isfinite(ends).all(-1)
     seen = (exposure * some).sum(1)
-    level = np.exp(_centre("message_level"))[:, None] * data.panel / STANDARD_PANEL
+    level = np.exp(first_parameter("message_level"))[:, None] * data.panel / STANDARD_PANEL
     usual = level * data.span.open_days.sum() / exposure.sum(1)
     concentration = USUAL_CONCENTRATION * data.span.alike
 
@@ -142,8 +142,3 @@ def _ends(data: Workload, name: str) -> np.ndarray:
     if name in data.streams:
         return data.streams[name].ends
     return np.broadcast_to(np.array([-np.inf, np.inf]), (*data.schedule.minutes.shape, 2))
-
-
-def _centre(name: str) -> np.ndarray:
-    """First parameter of a normal prior: its mean."""
-    return np.asarray(PRIORS[name].parameters[0])

@@ -23,7 +23,7 @@ from .demand import HARMONICS, memory_spectrum, mix_effect, yearly
 from .flow import Habits, Load, flow, rested
 from .guess import Guess
 from .model import TOP
-from .priors import CV_DOCUMENTATION, CV_ITEM, NEAR_ZERO, PRIORS
+from .priors import CV_DOCUMENTATION, CV_ITEM, NEAR_ZERO, PRIORS, first_parameter
 from .workload import MESSAGES, METRICS, STANDARD_DAY, SURVEY, Workload, slow_basis
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
@@ -55,7 +55,7 @@ def pilot(data: Workload) -> Pilot:
 
 def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
     """Spreads of providers about their clinic, and of clinics, as the looks show them; the prior's where they show nothing."""
-    usual = {name: jnp.asarray(_prior(name)) for name in ("message_minutes", "tlx_level")}
+    usual = {name: jnp.asarray(first_parameter(name)) for name in ("message_minutes", "tlx_level")}
     usual |= {"vendor_factor": jnp.zeros(len(data.roster.organisation)), "giving_up": jnp.asarray(sum(GIVING_UP) / 2.0)}
     of_messages, of_visits = (np.asarray(part) + np.log(data.panel)[:, None] for part in _mix(data))
     clinic, all_clinics = data.roster.clinic_of, np.zeros(len(data.roster.clinic), int)
@@ -72,13 +72,13 @@ def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]
     for name, (effect, explained, groups) in effects.items():
         value, information, _ = looks[effect](usual | found)
         shown = spread(np.asarray(value) - explained, np.asarray(information), groups)
-        found[name] = np.where(np.isnan(shown), _prior(name), shown)
+        found[name] = np.where(np.isnan(shown), first_parameter(name), shown)
     return found
 
 
 def _mix(data: Workload) -> tuple[Array, Array]:
     """Log demand of each provider's mix of patients at the prior's effects, (provider, message or mode)."""
-    return mix_effect(data.mix, *(jnp.asarray(_prior(name)) for name in ("age_effect", "multimorbid_effect", "portal_effect")))
+    return mix_effect(data.mix, *(jnp.asarray(first_parameter(name)) for name in ("age_effect", "multimorbid_effect", "portal_effect")))
 
 
 def _drift(data: Workload, minutes: WeeklyMinutes) -> Look:
@@ -86,11 +86,6 @@ def _drift(data: Workload, minutes: WeeklyMinutes) -> Look:
     clinics = np.eye(len(data.roster.clinic))[data.roster.clinic_of]
     information = np.square(slow_basis(len(data.span.weeks))) @ (minutes.inbox_information + minutes.documentation_information) @ clinics
     return seen(np.zeros(information.shape), information)
-
-
-def _prior(name: str) -> np.ndarray:
-    """First parameter of a prior: the mean of a normal law, the scale of a half-normal one."""
-    return np.asarray(PRIORS[name].parameters[0])
 
 
 def _requests(patient: Guess, leaving: Guess) -> Look:
@@ -157,7 +152,7 @@ def _season(data: Workload, messages: Guess, visits: Guess) -> Look:
     varied = np.square(TYPICAL["walk"]) / cosine_basis(count)[1] + np.square(TYPICAL["sd_week"]) / len(data.panel)
     growth = np.square(PRIORS["growth"].parameters[1]) * np.outer(years, years)
     sources = [
-        (np.linalg.inv(np.diag(varied + of_messages.variance) + growth), of_messages.mean - years * _prior("growth")),
+        (np.linalg.inv(np.diag(varied + of_messages.variance) + growth), of_messages.mean - years * first_parameter("growth")),
         (np.eye(count - 1) / of_visits.variance, of_visits.mean),
     ]
     told = sum(waves.T @ precision @ waves for precision, _ in sources)
@@ -219,7 +214,7 @@ class WeeklyMinutes(NamedTuple):
 
 def weekly_minutes(data: Workload, messages: Guess, visits: Guess) -> WeeklyMinutes:
     """What the metrics tell of minutes an item, as far as the items are known and alike."""
-    in_week, price = data.span.of_step, np.exp(_prior("message_minutes"))[:, None, None]
+    in_week, price = data.span.of_step, np.exp(first_parameter("message_minutes"))[:, None, None]
     inbox_weeks, documentation_weeks = (_totals(data, METRICS[i])[1].astype(float) for i in (0, 1))
     of_inbox = np.square(price) * (CV_ITEM**2 * messages.mean + messages.variance)
     of_documentation = CV_DOCUMENTATION**2 * visits.mean + visits.variance
@@ -246,18 +241,18 @@ def _service(data: Workload, minutes: WeeklyMinutes) -> dict[str, Look]:
         value = np.log(np.maximum(inbox, 1e-9)) - expected - sites["vendor_factor"][roster.vendor_of]
         return Evidence(jnp.where(inbox > 0, value, 0.0), jnp.where(inbox > 0, told, 0.0))
 
-    share = items.sum(0) * np.exp(_prior("message_minutes"))
+    share = items.sum(0) * np.exp(first_parameter("message_minutes"))
     share = share / max(share.sum(), 1e-9)
     basis = np.linalg.qr(np.column_stack([share, np.eye(len(MESSAGES))[:, 1:]]))[0]
     basis = basis * np.sign(basis[:, :1].T @ share)[0] if share.any() else np.eye(len(MESSAGES))
-    usual_minutes = np.log(np.maximum(items @ np.exp(_prior("message_minutes")), 1e-9))
+    usual_minutes = np.log(np.maximum(items @ np.exp(first_parameter("message_minutes")), 1e-9))
 
     def per_message(sites: Sites) -> Evidence:
         each = jnp.where(inbox > 0, told, 0.0)
         above = np.log(np.maximum(inbox, 1e-9)) - usual_minutes - sites["vendor_factor"][roster.vendor_of]
         mean, weight = pool(jnp.where(inbox > 0, above, 0.0), each, np.zeros(len(inbox), int), 1, sites["sd_speed"])
         size = np.square(share).sum()
-        value = _prior("message_minutes") + mean[0] * share / max(size, 1e-9)
+        value = first_parameter("message_minutes") + mean[0] * share / max(size, 1e-9)
         return Evidence(value, jnp.zeros(len(share)).at[0].set(size * weight[0]), jnp.asarray(basis))
 
     def own(sites: Sites) -> Evidence:
@@ -302,8 +297,8 @@ def _usable(data: Workload, begin: np.ndarray, day: ADay, messages: np.ndarray, 
     days = np.maximum(data.schedule.open_days.sum(0), 1.0)
     per_message = day.inbox * days / np.maximum(messages.sum((0, 1)), 1e-9)
     per_visit = day.documentation * days / np.maximum(visits.sum((0, 1)), 1e-9)
-    each = np.exp(_prior("visit_minutes"))[:, None] + (1.0 - USUAL_OVERLAP) * per_visit
-    admin = np.exp(_prior("admin_minutes")) * data.schedule.minutes / STANDARD_DAY
+    each = np.exp(first_parameter("visit_minutes"))[:, None] + (1.0 - USUAL_OVERLAP) * per_visit
+    admin = np.exp(first_parameter("admin_minutes")) * data.schedule.minutes / STANDARD_DAY
     work = messages.sum(0) * per_message + np.einsum("mti,mi->ti", visits, each) + admin
     load = Load(
         *(
@@ -354,8 +349,8 @@ def _habits(data: Workload, messages: Guess, visits: Guess) -> dict[str, Look]:
     load = (
         inbox
         + (1.0 - USUAL_OVERLAP) * documentation
-        + seen_a_day.T @ np.exp(_prior("visit_minutes"))
-        + np.exp(_prior("admin_minutes")) * capacity / STANDARD_DAY
+        + seen_a_day.T @ np.exp(first_parameter("visit_minutes"))
+        + np.exp(first_parameter("admin_minutes")) * capacity / STANDARD_DAY
     )
     # What is not cleared on one day comes back on the next, so that in the end nearly all that spills is done after hours.
     share = np.clip((load - unspill(shown)) / np.maximum(capacity, 1.0), *PLAUSIBLE)

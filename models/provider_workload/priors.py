@@ -5,6 +5,8 @@ Levels are per standard day (8 scheduled hours) and standard panel (1,800 patien
 
 from math import log
 
+import numpy as np
+
 from bayestwin.twin.priors import Prior, PriorTable
 
 ARNDT = "Arndt 2024 (Ann Fam Med 22:12), per 8 scheduled hours"
@@ -65,3 +67,8 @@ CV_ITEM = 1.2  # of one message's minutes (no figure by item found: [E])
 CV_VISIT = 0.75  # exam minutes: mean 18, sd 13.5 (Neprash 2021)
 CV_DOCUMENTATION = 0.7  # [E]
 NEAR_ZERO = 5.0  # minutes: sd of a week's after-hours metric that does not shrink with it
+
+
+def first_parameter(name: str) -> np.ndarray:
+    """Of a prior: the mean of a normal law, the scale of a half-normal one."""
+    return np.asarray(PRIORS[name].parameters[0])
