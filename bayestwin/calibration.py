@@ -99,7 +99,7 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
 
     definition, data = prepared.twin.definition, prepared.data
     with clock.stage("sampling"):
-        draws = sample(prepared.model, definition.pilot(data), sampling, watch, definition.unit_axes)
+        draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting)
     with clock.stage("densities and predictive checks"):
         tree = assemble(definition, data, prepared.model, draws, sampling.seed)
     with clock.stage("diagnostics"):

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from bayestwin.barriers import Unknown
+from bayestwin.infer.nesting import Nesting
 from bayestwin.study import Study, ledger, read_hierarchy, read_observations, withheld
 from bayestwin.twin.priors import Prior, PriorTable
 from bayestwin.twin.twin import Twin, load_twin
@@ -38,6 +39,18 @@ class Prepared:
     def model(self) -> Callable[[], None]:
         """The NumPyro model without arguments."""
         return partial(self.twin.definition.model, self.data, {name: row.build() for name, row in self.priors.items()})
+
+    @property
+    def nesting(self) -> Nesting | None:
+        """How the model's unknowns belong to units and to the groups of the first level; None where it is not to be whitened."""
+        definition = self.twin.definition
+        if not definition.whiten:
+            return None
+        level, (_, group_of) = next(iter(definition.groups(self.data, definition.fitted(self.data, self.study.calendar)).items()))
+        unit = {name: dims.index(definition.unit) for name, dims in definition.dims.items() if definition.unit in dims}
+        return Nesting(
+            unit, {name: dims.index(level) for name, dims in definition.dims.items() if level in dims and name not in unit}, group_of
+        )
 
     @property
     def labels(self) -> dict[str, list[str]]:

@@ -212,12 +212,10 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 
 def write_tree(path: Path, tree: xr.DataTree) -> None:
-    """Write a DataTree as netCDF, lightly compressed; log likelihoods, one for each cell and draw, in single precision."""
+    """Write a DataTree as netCDF, lightly compressed."""
     encoding: dict[str, dict[Any, dict[str, Any]]] = {
         node.path: {name: {"zlib": True, "complevel": 1} for name, v in node.data_vars.items() if v.dtype.kind in "fi" and v.ndim}
         for node in tree.subtree
     }
-    for cell in encoding.get("/log_likelihood", {}).values():
-        cell["dtype"] = "float32"  # LOO needs no more, and most of a run's bytes are these
     with replaced(path) as scratch:
         tree.to_netcdf(scratch, engine="h5netcdf", encoding=encoding)

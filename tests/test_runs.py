@@ -144,7 +144,8 @@ def test_log_likelihoods_in_single_precision_give_the_same_loo(tmp_path: Path) -
         "posterior": xr.Dataset({"mean": (("chain", "draw"), mean)}),
         "log_likelihood": xr.Dataset({"y": (("chain", "draw", "case"), log_density)}),
     }
-    write_tree(tmp_path / "run.nc", xr.DataTree.from_dict(groups))
+    single = groups | {"log_likelihood": groups["log_likelihood"].astype(np.float32)}  # as `log_densities` gives them
+    write_tree(tmp_path / "run.nc", xr.DataTree.from_dict(single))
     kept = xr.open_datatree(tmp_path / "run.nc", engine="h5netcdf").load()
     assert kept["log_likelihood"]["y"].dtype == np.float32
     assert kept["posterior"]["mean"].dtype == np.float64

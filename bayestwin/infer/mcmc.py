@@ -6,7 +6,7 @@ Draws are kept on the unconstrained scale until the end and turned into named qu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,8 +24,9 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
+from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.whiten import Whitening, blank, layout, whitened
+from bayestwin.infer.whiten import Layout, Whitening, blank, layout, scales, whitened
 
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
@@ -71,7 +72,7 @@ def sample(
     pilot: Pilot,
     sampling: Sampling,
     watch: Callable[[Progress], None] = lambda progress: None,
-    axes: Mapping[str, int] | None = None,
+    nesting: Nesting | None = None,
 ) -> Draws:
     """Sample a model's posterior by Hamiltonian Monte Carlo in the parameterisation that its pilot suggests.
 
@@ -80,16 +81,16 @@ def sample(
         pilot: what a first look said about its effects; `Pilot()` samples the model as written.
         sampling: chains, draws, warm-up, seed.
         watch: called after each chunk of draws.
-        axes: the axis of the units of each site that has one, where units are independent given the rest and the
-            posterior is to be whitened by its curvature; not whitened if None.
+        nesting: of units that are independent given the rest, where the posterior is to be whitened by its curvature; not
+            whitened if None.
 
     Returns:
-        Draws of every latent and deterministic site, the pilot's auxiliary sites left out.
+        Draws of every latent site, and in single precision of every deterministic one; the pilot's auxiliary sites left out.
     """
     fast = informed(model, pilot)
     centre = _first_values(fast)
     flat, by_name = ravel_pytree(centre)
-    places = layout(centre, _of_unknowns(centre, axes)) if axes else None
+    places = layout(centre, nesting.of_unknowns(centre)) if nesting else None
 
     def unknowns(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
         return by_name(found(q, places) if found and places else q)
@@ -103,39 +104,57 @@ def sample(
     split, found = _side_by_side(sampling.chains), blank(places) if places else None
     # Placed before the first step: a program is compiled for where its arguments lie.
     states = jax.device_put(states, split)
-    natural = _natural(lambda q, found: constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True))
+    latent = {name[:-2] if name in fast.effects | fast.scales else name for name in centre}
+
+    def named(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
+        values = constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True)
+        return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
+
+    natural = _natural(named)
     flat_draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
     with ThreadPoolExecutor(1) as meanwhile:  # one core compiles these, the other looks for the mode
         to_step = meanwhile.submit(_chunk(step, split).lower(states, _everywhere(found, split)).compile)
         to_natural = meanwhile.submit(natural.lower(flat_draws, found).compile)
         if places:
-            found = whitened(lambda x: potential_energy(fast, (), {}, by_name(x)), flat, places)
-        advance, everywhere = to_step.result(), _everywhere(found, split)
-        z, stats = _run(lambda states: advance(states, everywhere), states, sampling, watch)
-        sites = {name: np.asarray(value) for name, value in to_natural.result()(z.reshape(-1, flat.size), found).items()}
+            found = _everywhere(whitened(lambda x: potential_energy(fast, (), {}, by_name(x)), flat, places), split)
+        rescaled = partial(_rescaled, places, split) if places else None
+        z, stats, found = _run(to_step.result(), states, found, rescaled, sampling, watch)
+        sites = {name: np.asarray(value) for name, value in to_natural.result()(z.reshape(-1, flat.size), jax.device_get(found)).items()}
     natural_sites = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items()}
     return Draws({name: value for name, value in natural_sites.items() if name not in fast.effects | fast.scales}, stats)
 
 
 def _run(
-    advance: Callable[[Any], tuple], states: Any, sampling: Sampling, watch: Callable[[Progress], None]
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Warm up and draw, chunk by chunk; states and statistics (chain, draw, ...) of the draws that are kept."""
-    kept, divergences = [], 0
+    advance: Callable, states: Any, found: Whitening | None, rescaled: Callable | None, sampling: Sampling, watch: Callable[[Progress], None]
+) -> tuple[np.ndarray, dict[str, np.ndarray], Whitening | None]:
+    """Warm up and draw, chunk by chunk; states and statistics (chain, draw, ...) of the draws that are kept, and the last whitening."""
+    kept, warm, divergences = [], [], 0
     total = sampling.warmup + sampling.draws
     for done in range(0, total, CHUNK):
-        states, (z, stats) = advance(states)
-        warm = np.arange(done, done + CHUNK) >= sampling.warmup
-        warm &= np.arange(done, done + CHUNK) < total
-        stats = {name: np.asarray(value)[:, warm] for name, value in stats.items()}
+        states, (z, gradient, stats) = advance(states, found)
+        keep = (np.arange(done, done + CHUNK) >= sampling.warmup) & (np.arange(done, done + CHUNK) < total)
+        stats = {name: np.asarray(value)[:, keep] for name, value in stats.items()}
         divergences += int(stats["diverging"].sum())
-        if warm.any():
-            kept.append((np.asarray(z)[:, warm], stats))
+        if keep.any():
+            kept.append((np.asarray(z)[:, keep], stats))
         if done < sampling.warmup <= done + CHUNK:
             states = _one_step_size(states)
+        elif done + CHUNK < sampling.warmup and rescaled:
+            warm.append((np.asarray(z), np.asarray(gradient)))
+            if (chunks := done // CHUNK + 1) > 1 and chunks.bit_count() == 1:  # windows that double; the first chunk is on its way only
+                states, found = rescaled(states, found, warm[-(chunks // 2) :])
         leapfrogs = float(np.mean(np.asarray(states.num_steps)))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
-    return tuple(jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
+    z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
+    return z, stats, found
+
+
+def _rescaled(places: Layout, split: NamedSharding | None, states: Any, found: Whitening, window: list) -> tuple[Any, Whitening]:
+    """Chains and whitening in the units that a window of warm-up draws and gradients of all chains asks for."""
+    q, gradient = (np.concatenate(part, axis=1).reshape(-1, states.z.shape[-1]) for part in zip(*window, strict=True))
+    scale = scales(q, gradient)
+    z, slope = (jax.device_put(np.asarray(part), part.sharding) for part in (states.z / scale, states.z_grad * scale))
+    return states._replace(z=z, z_grad=slope), _everywhere(found.scaled(scale, places), split)
 
 
 def _nuts(potential: Callable) -> tuple[Callable, Callable]:
@@ -174,11 +193,6 @@ def _first_values(model: informed) -> dict[str, jax.Array]:
         return {name: biject_to(law.support).inv(value(name, law)) for name, law in latent.items()}
 
     return jax.jit(run)()
-
-
-def _of_unknowns(z: Mapping[str, jax.Array], axes: Mapping[str, int]) -> dict[str, int]:
-    """The units' axes by the names that the sampler knows the sites by."""
-    return {name: axes[site] for name in z if (site := name.removesuffix("_u")) in axes}
 
 
 def _units(model: informed, z: dict) -> dict[str, np.ndarray]:
@@ -251,7 +265,7 @@ def _chunk(step: Callable, split: NamedSharding | None) -> Any:
                 "step_size": state.adapt_state.step_size,
                 "lp": -state.potential_energy,
             }
-            return state, (state.z, stats)
+            return state, (state.z, state.z_grad, stats)
 
         return jax.lax.scan(draw, state, None, length=CHUNK)
 

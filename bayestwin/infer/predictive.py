@@ -53,14 +53,15 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
         draws: latent sites, leading axis draw.
 
     Returns:
-        {observed site: (draw, cells...)} and {latent site: (draw,)}.
+        {observed site: (draw, cells...)}, in single precision: leave-one-out needs no more and most of a run's bytes are these; and
+        {latent site: (draw,)}.
     """
     names = sites(model)
     latent = {name: jnp.asarray(draws[name]) for name in names.latent}
 
     def one(values: dict) -> tuple[dict, dict]:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
-        density = {name: found[name]["fn"].log_prob(found[name]["value"]) for name in names.observed}
+        density = {name: found[name]["fn"].log_prob(found[name]["value"]).astype(jnp.float32) for name in names.observed}
         return density, {name: found[name]["fn"].log_prob(found[name]["value"]).sum() for name in names.latent}
 
     return _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))

@@ -21,8 +21,11 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from bayestwin.infer.nesting import Nesting
+
 STEP = 1e-3  # of a finite difference of the gradient, in units of the coordinates
 LEAST_CURVATURE = 0.05  # effects have a prior precision of one; flatter directions are not trusted
+TRUSTED = (0.1, 10.0)  # how far draws may correct a coordinate's unit at once
 EVALUATIONS = 400  # of the potential on the way to its mode
 
 
@@ -31,7 +34,7 @@ class Arrow(NamedTuple):
 
     Attributes:
         own: (unit, slot, slot).
-        border: (unit, slot, shared).
+        border: (unit, slot, near).
         shared: (shared, shared).
     """
 
@@ -41,10 +44,17 @@ class Arrow(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """Places of the unknowns in the flat vector: (unit, slot) and (shared,)."""
+    """Places of the unknowns.
+
+    Attributes:
+        own: of each unit's in the flat vector, (unit, slot).
+        shared: of all others in the flat vector, (shared,).
+        near: of those a unit's unknowns lean on among the shared ones, (unit, near): other groups' are left out.
+    """
 
     own: np.ndarray
     shared: np.ndarray
+    near: np.ndarray
 
 
 class Whitening(NamedTuple):
@@ -53,42 +63,54 @@ class Whitening(NamedTuple):
     Attributes:
         centre: flat unknowns at the mode.
         own: (unit, slot, slot) transposed inverse roots of the units' blocks.
-        slope: (unit, slot, shared) how a unit's unknowns follow the shared ones.
+        slope: (unit, slot, near) how a unit's unknowns follow the shared ones.
         shared: (shared, shared) transposed inverse root of the shared block.
     """
 
     centre: Float[Array, " unknown"]
     own: Float[Array, "unit slot slot"]
-    slope: Float[Array, "unit slot shared"]
+    slope: Float[Array, "unit slot near"]
     shared: Float[Array, "shared shared"]
 
     def __call__(self, q: Float[Array, " unknown"], places: Layout) -> Float[Array, " unknown"]:
         """The unknowns of whitened coordinates, both flat."""
         common = self.shared @ q[places.shared]
-        each = jnp.einsum("ust,ut->us", self.own, q[places.own]) - self.slope @ common
+        each = jnp.einsum("ust,ut->us", self.own, q[places.own]) - jnp.einsum("usn,un->us", self.slope, common[places.near])
         moved = jnp.zeros_like(q).at[places.shared].set(common).at[places.own.ravel()].set(each.ravel())
         return self.centre + moved
+
+    def scaled(self, scale: Float[np.ndarray, " unknown"], places: Layout) -> Whitening:
+        """The same map from coordinates measured in other units: what was `scale` is one."""
+        own, shared = (jnp.asarray(scale[part]) for part in (places.own, places.shared))
+        return self._replace(own=self.own * own[:, None, :], shared=self.shared * shared)
 
 
 def blank(places: Layout) -> Whitening:
     """A whitening of the right shapes, for programs to be compiled before it is found."""
-    (units, slots), shared = places.own.shape, places.shared.size
-    parts = (units * slots + shared,), (units, slots, slots), (units, slots, shared), (shared, shared)
+    (units, slots), shared, near = places.own.shape, places.shared.size, places.near.shape[1]
+    parts = (units * slots + shared,), (units, slots, slots), (units, slots, near), (shared, shared)
     return Whitening(*(jnp.zeros(shape) for shape in parts))
 
 
-def layout(values: Mapping[str, Array], axes: Mapping[str, int]) -> Layout:
+def layout(values: Mapping[str, Array], nesting: Nesting) -> Layout:
     """Where each unit's unknowns and the shared ones lie in the flat vector.
 
     Args:
         values: unknowns by name.
-        axes: the axis of the units of each unknown that has one.
+        nesting: of these names.
     """
     flat, unravel = ravel_pytree(values)
     places = jax.tree.map(lambda index: np.asarray(index, int), unravel(jnp.arange(flat.size, dtype=flat.dtype)))
-    units = [np.moveaxis(places[name], axis, 0).reshape(places[name].shape[axis], -1) for name, axis in axes.items()]
-    own = np.concatenate(units, axis=1)
-    return Layout(own, np.setdiff1d(np.arange(flat.size), own))
+
+    def along(axes: Mapping[str, int]) -> list[np.ndarray]:
+        return [np.moveaxis(places[name], axis, 0).reshape(places[name].shape[axis], -1) for name, axis in axes.items()]
+
+    own = np.concatenate(along(nesting.unit_axes), axis=1)
+    shared = np.setdiff1d(np.arange(flat.size), own)
+    by_group = np.concatenate([np.empty((nesting.group_of.max() + 1, 0), int), *along(nesting.group_axes)], axis=1)
+    of_all = np.setdiff1d(shared, by_group)
+    near = np.concatenate([np.broadcast_to(of_all, (len(own), of_all.size)), by_group[nesting.group_of]], axis=1)
+    return Layout(own, shared, np.searchsorted(shared, near))
 
 
 def curvature(gradient: Callable[[np.ndarray], np.ndarray], at: np.ndarray, places: Layout) -> Arrow:
@@ -107,7 +129,8 @@ def curvature(gradient: Callable[[np.ndarray], np.ndarray], at: np.ndarray, plac
 
     by_slot = np.stack([along(slot)[places.own] for slot in places.own.T], axis=-1)
     by_shared = np.stack([along(int(index)) for index in places.shared], axis=-1)
-    return Arrow(by_slot, by_shared[places.own], by_shared[places.shared])
+    border = by_shared[places.own[:, :, None], places.near[:, None, :]]
+    return Arrow(by_slot, border, by_shared[places.shared])
 
 
 def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
@@ -119,14 +142,16 @@ def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
         found: curvature there.
 
     Example:
-        >>> places = Layout(np.array([[0], [1]]), np.array([2]))
+        >>> places = Layout(np.array([[0], [1]]), np.array([2]), np.array([[0], [0]]))
         >>> found = Arrow(np.full((2, 1, 1), 4.0), np.zeros((2, 1, 1)), np.array([[1.0]]))
         >>> whitening(np.zeros(3), places, found)(jnp.ones(3), places).tolist()
         [0.5, 0.5, 1.0]
     """
     own = np.stack([_bent(block) for block in found.own])
     slope = np.linalg.solve(own, found.border)
-    left = _bent(found.shared - np.einsum("usg,ush->gh", found.border, slope))
+    left = found.shared.copy()
+    np.subtract.at(left, (places.near[:, :, None], places.near[:, None, :]), found.border.swapaxes(1, 2) @ slope)
+    left = _bent(left)
     roots = np.linalg.inv(np.linalg.cholesky(own)).swapaxes(1, 2)
     return Whitening(jnp.asarray(centre), jnp.asarray(roots), jnp.asarray(slope), jnp.asarray(np.linalg.inv(np.linalg.cholesky(left)).T))
 
@@ -135,6 +160,27 @@ def _bent(block: np.ndarray) -> np.ndarray:
     """The symmetric part of a block, no flatter than the least curvature in any direction."""
     value, vector = np.linalg.eigh(0.5 * (block + block.T))
     return (vector * np.maximum(value, LEAST_CURVATURE)) @ vector.T
+
+
+def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "draw unknown"]) -> Float[np.ndarray, " unknown"]:
+    """Units in which draws spread as much as the gradients of their potential do.
+
+    The curvature at a mode need not be typical of a skewed posterior. A normal law's draws spread by s and their gradients by 1 / s,
+    so that a few draws show s exactly; a skewed law's units lie between its sharp and its wide parts.
+
+    Args:
+        q: draws.
+        gradient: of the potential there.
+
+    Source: Seyboldt, Carlson & Carpenter (2026), "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence",
+        for the geometric mean of the two.
+
+    Example:
+        >>> q = np.random.default_rng(1).normal(size=(5, 1)) * 3.0
+        >>> scales(q, q / 9.0).round(6).tolist()
+        [3.0]
+    """
+    return np.clip((q.var(0) / gradient.var(0)) ** 0.25, *TRUSTED)
 
 
 def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], start: np.ndarray) -> np.ndarray:

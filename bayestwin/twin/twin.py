@@ -168,8 +168,8 @@ class Definition:
         selection: the parameter that stands for the unknown selection of a stream's `Unknown` barrier, by stream; it must
             have a normal prior about zero and no data may inform it.
         expectations: sites that are what is expected given the data, not what happened: no part of a simulated study's truth.
-        whiten: whether a unit's unknowns depend on other units' only through unknowns without an axis of units, in the pilot's
-            coordinates too: the sampler then whitens by the posterior's curvature.
+        whiten: whether a unit's unknowns depend on other units' only through those of their group on the first level of `groups` and
+            those that belong to no group of it, in the pilot's coordinates too: the sampler then whitens by the posterior's curvature.
         simulation: how to draw a study, or None.
     """
 
@@ -204,11 +204,6 @@ class Definition:
     expectations: frozenset[str] = frozenset()
     whiten: bool = False
     simulation: Simulation | None = None
-
-    @property
-    def unit_axes(self) -> dict[str, int]:
-        """The units' axis of each site that has one, where the sampler may whiten by curvature; none otherwise."""
-        return {name: dims.index(self.unit) for name, dims in self.dims.items() if self.unit in dims} if self.whiten else {}
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ def _compared(study: bt.Study, truth: xr.Dataset, clinic: int, arm: str) -> list
     start = time.perf_counter()
     prepared = prepare(study)
     definition, data = prepared.twin.definition, prepared.data
-    draws = sample(prepared.model, definition.pilot(data), SAMPLING, axes=definition.unit_axes)
+    draws = sample(prepared.model, definition.pilot(data), SAMPLING, nesting=prepared.nesting)
     posterior = dataset(draws.sites, definition.dims, data.coords)
     span = definition.future(data, study.horizon_weeks, Scenario(), study.calendar)
     ahead = answer(definition, data, posterior, span, seed=clinic)

@@ -9,63 +9,82 @@ from scipy import stats
 
 from bayestwin.components.informed import Pilot, seen
 from bayestwin.infer.mcmc import sample
+from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.whiten import blank, curvature, layout, mode, whitened
+from bayestwin.infer.whiten import blank, curvature, layout, mode, scales, whitened
 
 UNITS, SLOTS, SHARED = 4, 3, 2
-NAMES = {"own": jnp.zeros((SLOTS, UNITS)), "common": jnp.zeros(SHARED)}
+GROUP_OF = np.array([0, 1, 0, 1])
+NAMES = {"common": jnp.zeros(SHARED), "group": jnp.zeros((2, 2)), "own": jnp.zeros((SLOTS, UNITS))}
+NESTING = Nesting({"own": 1}, {"group": 1}, GROUP_OF)
+SIZE = SHARED + 4 + SLOTS * UNITS
 
 
 def arrow(seed: int = 0) -> np.ndarray:
-    """A positive curvature in which units meet only in what they share; flat order: common, then own (slot, unit)."""
+    """A positive curvature in which units meet only in what all or their group share; flat order: as `NAMES`, (slot, unit or group)."""
     rng = np.random.default_rng(seed)
-    size = SHARED + SLOTS * UNITS
-    curved = np.zeros((size, size))
-    for unit in range(UNITS):
-        index = [0, 1, *(SHARED + slot * UNITS + unit for slot in range(SLOTS))]
-        root = rng.normal(size=(5, 5))
+    curved = np.zeros((SIZE, SIZE))
+    for unit, group in enumerate(GROUP_OF):
+        index = [0, 1, SHARED + group, SHARED + 2 + group, *(SHARED + 4 + slot * UNITS + unit for slot in range(SLOTS))]
+        root = rng.normal(size=(7, 7))
         curved[np.ix_(index, index)] += root @ root.T
-    return curved + 0.3 * np.eye(size)
+    return curved + 0.3 * np.eye(SIZE)
 
 
 def test_every_unknown_has_one_place() -> None:
-    places = layout(NAMES, {"own": 1})
+    places = layout(NAMES, NESTING)
     assert places.own.shape == (UNITS, SLOTS)
-    assert sorted([*places.own.ravel(), *places.shared]) == list(range(SHARED + SLOTS * UNITS))
+    assert [sorted(places.shared[near]) for near in places.near] == [[0, 1, 2 + group, 4 + group] for group in GROUP_OF]
+    assert sorted([*places.own.ravel(), *places.shared]) == list(range(SIZE))
 
 
 def test_probes_along_slots_give_the_whole_arrow() -> None:
-    curved, places = arrow(), layout(NAMES, {"own": 1})
+    curved, places = arrow(), layout(NAMES, NESTING)
     found = curvature(lambda x: curved @ x, np.ones(len(curved)), places)
     np.testing.assert_allclose(found.shared, curved[np.ix_(places.shared, places.shared)], atol=1e-8)
     for unit, own in enumerate(places.own):
         np.testing.assert_allclose(found.own[unit], curved[np.ix_(own, own)], atol=1e-8)
-        np.testing.assert_allclose(found.border[unit], curved[np.ix_(own, places.shared)], atol=1e-8)
+        np.testing.assert_allclose(found.border[unit], curved[np.ix_(own, places.shared[places.near[unit]])], atol=1e-8)
 
 
 def test_a_normal_law_becomes_standard() -> None:
-    curved, centre = arrow(), np.arange(14.0) / 7.0
+    curved, centre = arrow(), np.arange(SIZE) / 9.0
 
     def potential(x: jax.Array) -> jax.Array:
         return 0.5 * (x - centre) @ jnp.asarray(curved) @ (x - centre)
 
-    places = layout(NAMES, {"own": 1})
-    white = whitened(potential, jnp.zeros(14), places)
-    jacobian = np.asarray(jax.jacobian(lambda q: white(q, places))(jnp.zeros(14)))
+    places = layout(NAMES, NESTING)
+    white = whitened(potential, jnp.zeros(SIZE), places)
+    jacobian = np.asarray(jax.jacobian(lambda q: white(q, places))(jnp.zeros(SIZE)))
     np.testing.assert_allclose(np.asarray(white.centre), centre, atol=1e-4)
-    np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(14), atol=1e-6)
+    np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(SIZE), atol=1e-6)
 
 
 def test_flat_and_falling_directions_do_not_break_it() -> None:
-    places = layout(NAMES, {"own": 1})
-    white = whitened(lambda x: 0.5 * (x[SHARED:] ** 2).sum() - 0.001 * (x[:SHARED] ** 2).sum(), jnp.zeros(14), places)
-    assert np.isfinite(np.asarray(white(jnp.ones(14), places))).all()
+    places = layout(NAMES, NESTING)
+    white = whitened(lambda x: 0.5 * (x[SHARED:] ** 2).sum() - 0.001 * (x[:SHARED] ** 2).sum(), jnp.zeros(SIZE), places)
+    assert np.isfinite(np.asarray(white(jnp.ones(SIZE), places))).all()
 
 
 def test_a_blank_has_the_shapes_of_what_is_found() -> None:
-    places = layout(NAMES, {"own": 1})
-    found = whitened(lambda x: 0.5 * (x**2).sum(), jnp.zeros(14), places)
+    places = layout(NAMES, NESTING)
+    found = whitened(lambda x: 0.5 * (x**2).sum(), jnp.zeros(SIZE), places)
     assert jax.tree.map(jnp.shape, blank(places)) == jax.tree.map(jnp.shape, found)
+
+
+def test_coordinates_in_other_units_reach_the_same_unknowns() -> None:
+    curved, places = arrow(), layout(NAMES, NESTING)
+    white = whitened(lambda x: 0.5 * x @ jnp.asarray(curved) @ x, jnp.zeros(SIZE), places)
+    scale, q = np.linspace(0.5, 2.0, SIZE), np.linspace(-1.0, 1.0, SIZE)
+    np.testing.assert_allclose(np.asarray(white.scaled(scale, places)(q / scale, places)), np.asarray(white(q, places)), atol=1e-12)
+
+
+def test_units_of_a_skewed_law_lie_between_its_sharp_and_its_wide_parts() -> None:
+    q = np.random.default_rng(2).gamma(2.0, size=(4000, 1))
+    (found,) = scales(np.log(q), q - 2.0)  # on the log scale: potential exp(x) - 2 x
+    wide, sharp = np.log(q).std(), 1.0 / q.std()
+    assert sharp < found < wide
+    assert abs(found**2 / (wide * sharp) - 1.0) < 1e-12
 
 
 def test_the_mode_of_a_bowl_is_found() -> None:
@@ -82,7 +101,7 @@ def test_the_posterior_is_that_of_the_closed_form() -> None:
         numpyro.sample("y", dist.Normal(effect, 0.5), obs=y)
 
     sampling = Sampling(chains=2, draws=2000, warmup=200, seed=3)
-    draws = sample(model, Pilot({"effect": seen(y, 4.0)}), sampling, axes={"effect": 0})
+    draws = sample(model, Pilot({"effect": seen(y, 4.0)}), sampling, nesting=Nesting({"effect": 0}, {}, np.zeros(4, int)))
     precision = 0.25 + 4.0 / 1.25
     expected = stats.norm((y / 1.25).sum() / precision, precision**-0.5)
     level = draws.sites["level"].ravel()
