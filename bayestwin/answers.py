@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bayestwin.prepared import Prepared, selections
+from bayestwin.prepared import Prepared, informed_selections, selections
 from bayestwin.twin.scenario import Scenario
 
 
@@ -25,7 +25,7 @@ def answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario, 
 
     from bayestwin.analyse.changes import changes
     from bayestwin.analyse.forecast import answer, averages
-    from bayestwin.analyse.sensitivity import sensitivity
+    from bayestwin.analyse.sensitivity import conditioned, put_in_place, together
 
     definition, data, place = prepared.twin.definition, prepared.data, prepared.study.calendar
     span = definition.future(data, weeks, scenario, place)
@@ -35,7 +35,12 @@ def answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario, 
         "forecast": ahead.units,
         "forecast_groups": ahead.groups,
         "fitted": _fitted(prepared, posterior, seed),
-        "sensitivity": sensitivity(definition, data, posterior, span, seed, ranges),
+        "sensitivity": together(
+            [
+                put_in_place(definition, data, posterior, span, seed, ranges),
+                conditioned(definition, ahead.averages, posterior, span, informed_selections(prepared.study, posterior)),
+            ]
+        ),
     }
     if scenario.change:
         as_things_stand = averages(definition, data, posterior, definition.future(data, weeks, Scenario(), place), seed)

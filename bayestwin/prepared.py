@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
 from bayestwin.barriers import Unknown
+from bayestwin.barriers.selection import Sensitivity
 from bayestwin.infer.nesting import Nesting
 from bayestwin.study import Study, ledger, read_hierarchy, read_observations, withheld
 from bayestwin.twin.priors import Prior, PriorTable
@@ -91,6 +92,17 @@ def selections(study: Study, twin: Twin) -> dict[str, Unknown]:
         for barrier in extract.barriers
         if isinstance(barrier, Unknown) and extract.stream in twin.definition.selection
     }
+
+
+def informed_selections(study: Study, sites: Container) -> dict[str, tuple[float, float]]:
+    """Ranges of the selection slopes that barriers bring into the model themselves, by site: who is in tells the data a little.
+
+    Args:
+        study: the study.
+        sites: sites of the posterior.
+    """
+    barriers = [(f"{extract.stream}_{barrier.title}_slope", barrier) for extract in study.extracts for barrier in extract.barriers]
+    return {name: barrier.slope_range for name, barrier in barriers if isinstance(barrier, Sensitivity) and name in sites}
 
 
 def _selection_priors(study: Study, twin: Twin) -> list[Prior]:

@@ -108,8 +108,7 @@ def draw_by_draw(definition: Definition, data: Any, posterior: xr.Dataset, span:
 
     Each posterior draw starts a generator of its own, so that two spans meet the same chance draw by draw.
     """
-    chains, kept = _kept(posterior)
-    flat = {name: v.to_numpy()[:, kept].reshape(-1, *v.shape[2:]) for name, v in posterior.data_vars.items()}
+    flat = {name: at_kept_draws(values) for name, values in posterior.data_vars.items()}
     arrays = definition.per_draw(data, flat, span)
 
     def drawn(i: int) -> Drawn:
@@ -122,7 +121,7 @@ def draw_by_draw(definition: Definition, data: Any, posterior: xr.Dataset, span:
         }
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy lets go of the interpreter in what takes time
-        yield from pool.map(drawn, range(chains * len(kept)))
+        yield from pool.map(drawn, range(len(next(iter(flat.values())))))
 
 
 def codes_by_level(definition: Definition, data: Any, span: Any) -> dict[str, np.ndarray]:
@@ -144,7 +143,12 @@ def _grouped(values: np.ndarray, index: np.ndarray, count: int, over: str) -> np
     return totals
 
 
-def _kept(posterior: xr.Dataset) -> tuple[int, np.ndarray]:
+def at_kept_draws(values: xr.DataArray) -> np.ndarray:
+    """A parameter at the posterior draws that answers are made of, leading axis outer draw."""
+    return values.to_numpy()[:, _kept(values)[1]].reshape(-1, *values.shape[2:])
+
+
+def _kept(posterior: xr.Dataset | xr.DataArray) -> tuple[int, np.ndarray]:
     chains, draws = posterior.sizes["chain"], posterior.sizes["draw"]
     return chains, np.linspace(0, draws - 1, min(draws, OUTER // chains)).astype(int)
 

@@ -1,15 +1,66 @@
-"""Nested levels: what the data below a level say about it, whatever the spread of its members."""
+"""Nested levels, and what the data below a level say about it, whatever the spread of its members."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 from jaxtyping import Array, Float
+from numpyro import distributions as dist
 
-from bayestwin.components.informed import Evidence, Look
+from bayestwin.components.informed import Evidence, Look, site, told
 
 Sites = Mapping[str, Array]
 LEAST_TOLD = 1e-3  # of the best member's information: what is known no better says nothing of a spread
+
+
+class Level(NamedTuple):
+    """A level of a hierarchy, below its top.
+
+    Attributes:
+        name: site of its members; the site of their spread is `sd_<name>`.
+        spread: prior of the spread of members about their parent.
+        parent: index of each member's parent in the level above, (member,); zeros below the top.
+    """
+
+    name: str
+    spread: dist.Distribution
+    parent: np.ndarray
+
+
+def hierarchy(top: str, prior: dist.Normal, levels: Sequence[Level], look: Look | None = None) -> list[Float[Array, "..."]]:
+    """Sample nested normal levels, each member about its parent, in the parameterisation that their data ask for.
+
+    Args:
+        top: site of what all have in common.
+        prior: its prior, of any shape (...).
+        levels: the levels below, from the top down.
+        look: what the data say of the members of the lowest level, (member, ...); the levels above are told by it. Without one
+            every level is sampled as it is written.
+
+    Returns:
+        The top, (...), and the members of each level, (member, ...), all on the scale of the top.
+
+    Example:
+        >>> from numpyro.handlers import seed, trace
+        >>> clinics = Level("clinic", dist.HalfNormal(0.3), np.zeros(2, int))
+        >>> providers = Level("provider", dist.HalfNormal(0.5), np.array([0, 0, 1]))
+        >>> found = trace(seed(lambda: hierarchy("level", dist.Normal(0.0, 1.0), [clinics, providers]), 0)).get_trace()
+        >>> list(found)
+        ['sd_clinic', 'sd_provider', 'level', 'clinic', 'provider']
+    """
+    spreads = {level.name: numpyro.sample(f"sd_{level.name}", level.spread) for level in levels}
+    looks = [look]
+    for index in range(len(levels) - 1, -1, -1):
+        level, below = levels[index], looks[0]
+        groups, count = (level.parent, len(levels[index - 1].parent)) if index else (None, 1)
+        looks.insert(0, None if below is None else pooled(below, site(f"sd_{level.name}"), groups, count))
+    values = [numpyro.sample(top, prior, infer=told(looks[0]))]
+    for level, own in zip(levels, looks[1:], strict=True):
+        parents = values[-1] if len(values) > 1 else values[0][None]
+        values.append(numpyro.sample(level.name, dist.Normal(parents[level.parent], spreads[level.name]), infer=told(own)))
+    return values
 
 
 def pooled(

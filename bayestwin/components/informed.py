@@ -43,6 +43,14 @@ Look = Callable[[Mapping[str, Array]], Evidence]
 """What the data say about an effect, given the sites sampled before it."""
 
 
+LOOK = "look"  # key of a site's `infer` under which a component leaves the site's look
+
+
+def told(look: Look | None) -> dict[str, Look]:
+    """The `infer` of a site that brings its own look, for `numpyro.sample`; NumPyro itself does not read it."""
+    return {} if look is None else {LOOK: look}
+
+
 def seen(value: np.ndarray, information: np.ndarray | float, basis: np.ndarray | None = None) -> Look:
     """A look that depends on nothing else."""
     known = jnp.broadcast_to(jnp.asarray(information, float), np.shape(value))
@@ -70,6 +78,8 @@ class Pilot:
 
 class informed(reparam):
     """NumPyro handler: sample effects in the parameterisation that their data ask for, half-normal scales as `Scale`.
+
+    A look may come with the pilot or with the site (`told`); the pilot's goes first.
 
     Auxiliary sites are named `<site>_u` (zero where the pilot puts the effect) and `<site>_z` (zero at the pilot's scale).
 
@@ -99,9 +109,10 @@ class informed(reparam):
 
     def _choose(self, site: dict) -> Reparam | None:
         name = site["name"]
-        if name in self.pilot.looks:
+        look = self.pilot.looks.get(name, site["infer"].get(LOOK))
+        if look is not None:
             self.effects.add(f"{name}_u")
-            return DataInformed(self.pilot.looks[name](self.sites))
+            return DataInformed(look(self.sites))
         if isinstance(site["fn"], dist.HalfNormal) and not site["is_observed"]:
             self.scales.add(f"{name}_z")
             return Scale(self.pilot.start.get(name, site["fn"].scale))

@@ -7,9 +7,16 @@ independently for every pair of sds, and the constant (k = 0) is left to the mod
 and trend never arises.
 """
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 from jaxtyping import Array, Float
+from numpyro import distributions as dist
+
+from bayestwin.components.informed import Evidence, Look, told
 
 
 def cosine_basis(times: int) -> tuple[np.ndarray, np.ndarray]:
@@ -26,6 +33,69 @@ def cosine_basis(times: int) -> tuple[np.ndarray, np.ndarray]:
     k = np.arange(1, times)[:, None]
     basis = np.sqrt(2.0 / times) * np.cos(np.pi * k * (np.arange(times) + 0.5) / times)
     return basis, 2.0 - 2.0 * np.cos(np.pi * k[:, 0] / times)
+
+
+class Walk(NamedTuple):
+    """A random walk from near zero, x_t = x_{t-1} + N(0, step²) with x_{-1} = 0, known by its departures from its own mean.
+
+    Data see a level and the walk's mean together only: sample what they see (`seen_level`), then split it (`split`).
+
+    Attributes:
+        departure: from the mean over time, (time, ...).
+        step: sd of the steps, (...).
+    """
+
+    departure: Float[Array, "time ..."]
+    step: Float[Array, "..."]
+
+    def seen_level(self, prior: dist.Normal) -> dist.Normal:
+        """Law of a level plus the walk's mean, given the departures: the first step is independent of those that follow.
+
+        Args:
+            prior: of the level.
+        """
+        return dist.Normal(prior.loc - self.departure[0], jnp.sqrt(jnp.square(prior.scale) + jnp.square(self.step)))
+
+    def split(self, name: str, prior: dist.Normal, seen: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "time ..."]]:
+        """Sample the level itself, of which the data say nothing beyond `seen`; returns it and the walk.
+
+        Args:
+            name: site of the level.
+            prior: of the level.
+            seen: the level plus the walk's mean.
+        """
+        both = seen + self.departure[0]  # level plus first step
+        share = jnp.square(prior.scale) / (jnp.square(prior.scale) + jnp.square(self.step))
+        centre, sd = prior.loc + share * (both - prior.loc), self.step * jnp.sqrt(share)
+        level = numpyro.sample(name, dist.Normal(centre, sd), infer=told(_silent))
+        return level, seen - level + self.departure
+
+
+def random_walk(name: str, times: int, step: dist.Distribution, look: Look | None = None) -> Walk:
+    """Sample a random walk by its cosine coefficients, which are independent a priori whatever its step.
+
+    Args:
+        name: the sites are `sd_<name>`, and `<name>_coefficient` (times - 1, ...).
+        times: number of equally spaced times, ≥ 2.
+        step: prior of the sd of its steps, of any shape (...).
+        look: what the data say of the coefficients.
+
+    Example:
+        >>> from numpyro.handlers import seed
+        >>> with seed(rng_seed=0):
+        ...     walk = random_walk("trend", 52, dist.HalfNormal(0.05))
+        >>> walk.departure.shape, abs(float(walk.departure.mean())) < 1e-6
+        ((52,), True)
+    """
+    basis, eigenvalues = cosine_basis(times)
+    sd = numpyro.sample(f"sd_{name}", step)
+    scale = sd / np.sqrt(eigenvalues).reshape(-1, *[1] * jnp.ndim(sd))
+    coefficient = numpyro.sample(f"{name}_coefficient", dist.Normal(jnp.zeros(scale.shape), scale), infer=told(look))
+    return Walk(jnp.tensordot(basis.T, coefficient, 1), sd)
+
+
+def _silent(sites: Mapping[str, Array]) -> Evidence:
+    return Evidence(jnp.zeros(()), jnp.zeros(()))
 
 
 def coefficient_sd(eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> Float[Array, " coefficient"]:

@@ -27,6 +27,7 @@ from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
 from bayestwin.infer.whiten import Layout, Whitening, blank, layout, scales, whitened
+from bayestwin.laws.collapsed import collapsed
 
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
@@ -87,7 +88,7 @@ def sample(
     Returns:
         Draws of every latent site, and in single precision of every deterministic one; the pilot's auxiliary sites left out.
     """
-    fast = informed(model, pilot)
+    fast = informed(collapsed(model), pilot)
     centre = _first_values(fast)
     flat, by_name = ravel_pytree(centre)
     places = layout(centre, nesting.of_unknowns(centre)) if nesting else None
@@ -125,7 +126,12 @@ def sample(
 
 
 def _run(
-    advance: Callable, states: Any, found: Whitening | None, rescaled: Callable | None, sampling: Sampling, watch: Callable[[Progress], None]
+    advance: Callable,
+    states: Any,
+    found: Whitening | None,
+    rescaled: Callable | None,
+    sampling: Sampling,
+    watch: Callable[[Progress], None],
 ) -> tuple[np.ndarray, dict[str, np.ndarray], Whitening | None]:
     """Warm up and draw, chunk by chunk; states and statistics (chain, draw, ...) of the draws that are kept, and the last whitening."""
     kept, warm, divergences = [], [], 0

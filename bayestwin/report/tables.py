@@ -147,11 +147,20 @@ def selections(table: pd.DataFrame) -> pd.DataFrame:
         table: a run's sensitivity table.
 
     Returns:
-        parameter, quantity, low_value, high_value, low, high; quantities that do not move are left out.
+        parameter, quantity, low_value, high_value, low, high, error (the larger of the two); quantities that do not move by more than
+        chance are left out.
     """
-    moved = table[table["change"].abs() > UNMOVED].sort_values("value")
-    ends = moved.groupby(["parameter", "quantity"], sort=False).agg(
-        low_value=("value", "first"), high_value=("value", "last"), low=("change", "first"), high=("change", "last")
+    moved = table.groupby(["parameter", "quantity"]).filter(lambda ends: (ends["change"].abs() > UNMOVED + 2.0 * ends["error"]).any())
+    ends = (
+        moved.sort_values("value")
+        .groupby(["parameter", "quantity"], sort=False)
+        .agg(
+            low_value=("value", "first"),
+            high_value=("value", "last"),
+            low=("change", "first"),
+            high=("change", "last"),
+            error=("error", "max"),
+        )
     )
     return ends.reset_index()
 

@@ -1,0 +1,187 @@
+"""How long one posterior takes: bayestwin beside plain NumPyro, PyMC with nutpie, and PyMC's own sampler.
+
+Run `uv run python benchmarks/speed.py [--size reference] [--engines bayestwin nutpie ...] [--json]`. Every engine is a process of its own on
+the same data with the same number of chains, draws and warm-up; PyMC and nutpie are installed on first use (dependency group `peers`).
+Efficiency is the smallest effective sample size, bulk or tail, over every element of every named parameter, per second of the whole process,
+compilation and imports included. `cold` compiles everything; without it compiled programs of an earlier run are used where an engine
+keeps them (bayestwin does).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import arviz as az
+import numpy as np
+import xarray as xr
+from rich.console import Console
+from rich.table import Table
+from speed_engine import PARAMETERS
+from speed_problem import SIZES
+
+HERE = Path(__file__).parent
+ENGINES = {
+    "bayestwin": ("speed_bayestwin.py", {}),
+    "numpyro": ("speed_numpyro.py", {}),
+    "nutpie": ("speed_pymc.py", {"SPEED_SAMPLER": "nutpie"}),
+    "nutpie-low-rank": ("speed_pymc.py", {"SPEED_SAMPLER": "nutpie-low-rank"}),
+    "pymc": ("speed_pymc.py", {"SPEED_SAMPLER": "pymc"}),
+}
+COLUMNS = (
+    "engine",
+    "seconds",
+    "compiling",
+    "gradients",
+    "r_hat",
+    "ess_bulk",
+    "ess_tail",
+    "ess_per_second",
+    "ess_per_second_sampling",
+    "peak_mb",
+)
+
+
+def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> tuple[dict[str, Any], xr.Dataset | None]:
+    """Run one engine; its cost and what its draws are worth, and the draws; no draws where it ran out of time."""
+    script, environment = ENGINES[engine]
+    with tempfile.TemporaryDirectory() as scratch:
+        arguments = {"size": size, "problem": given.problem, "chains": given.chains, "warmup": given.warmup, "draws": given.draws}
+        flags = [part for name, value in {**arguments, "seed": given.seed, "out": scratch}.items() for part in (f"--{name}", str(value))]
+        peers = script == "speed_pymc.py" and importlib.util.find_spec("nutpie") is None
+        python = ["uv", "run", "--group", "peers", "python"] if peers else [sys.executable]
+        if peers:  # installed before the clock starts
+            subprocess.run([*python, "-c", "import pymc, nutpie"], check=True, capture_output=True)
+        start = time.perf_counter()
+        try:
+            subprocess.run(
+                [*python, str(HERE / script), *flags],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=given.limit,
+                env={**os.environ, **environment, "BAYESTWIN_CACHE": str(cache)},
+            )
+        except subprocess.TimeoutExpired:
+            return {"engine": engine, "size": size, "seconds": f"> {given.limit:g}"}, None
+        except subprocess.CalledProcessError as error:
+            raise SystemExit(f"{engine} failed:\n{error.stderr[-3000:]}") from error
+        seconds = time.perf_counter() - start
+        cost = json.loads((Path(scratch) / "cost.json").read_text(encoding="utf-8"))
+        with np.load(Path(scratch) / "draws.npz") as kept:
+            draws = xr.Dataset(
+                {name: (("chain", "draw", *(f"{name}_{i}" for i in range(kept[name].ndim - 2))), kept[name]) for name in PARAMETERS}
+            )
+    worth = {"ess_bulk": _least(az.ess(draws, method="bulk")), "ess_tail": _least(az.ess(draws, method="tail"))}
+    least = min(worth.values())
+    return {
+        "engine": engine,
+        "size": size,
+        "seconds": round(seconds, 2),
+        **cost,
+        **{name: round(value, 1) for name, value in worth.items()},
+        "r_hat": round(-_least(-az.rhat(draws)), 4),
+        "ess_per_second": least / seconds,
+        "ess_per_second_sampling": least / max(seconds - cost["compiling"], 1e-9),
+    }, draws
+
+
+def _least(values: xr.Dataset) -> float:
+    return min(float(values[name].min()) for name in PARAMETERS)
+
+
+def agreement(ours: xr.Dataset, theirs: xr.Dataset) -> dict[str, float]:
+    """How far two engines' means lie apart in Monte Carlo errors, and their sds in shares and Monte Carlo errors, at most and in 99 % of elements."""
+    apart, spread, spread_errors = [], [], []
+    for name in PARAMETERS:
+        a, b = ours[name], theirs[name]
+        sds = [x.std(("chain", "draw")).to_numpy().ravel() for x in (a, b)]
+        error = np.sqrt(sum(np.square(az.mcse(x, method="mean").to_array().to_numpy().ravel()) for x in (a.to_dataset(), b.to_dataset())))
+        error_of_sd = np.sqrt(
+            sum(np.square(az.mcse(x, method="sd").to_array().to_numpy().ravel()) for x in (a.to_dataset(), b.to_dataset()))
+        )
+        apart.append(np.abs((a.mean(("chain", "draw")) - b.mean(("chain", "draw"))).to_numpy().ravel()) / error)
+        spread.append(np.abs(sds[0] / sds[1] - 1.0))
+        spread_errors.append(np.abs(sds[0] - sds[1]) / error_of_sd)
+    found = {"mean_in_mcse": apart, "sd_share": spread, "sd_in_mcse": spread_errors}
+    summary = {}
+    for name, parts in found.items():
+        every = np.concatenate(parts)
+        summary |= {f"{name}_most": round(float(every.max()), 3), f"{name}_99": round(float(np.quantile(every, 0.99)), 3)}
+    return summary
+
+
+def compare(size: str, given: argparse.Namespace, cache: Path, console: Console) -> dict[str, Any]:
+    """All engines on one size."""
+    rows, draws = [], {}
+    for engine in given.engines:
+        with console.status(f"{size}: {engine}"):
+            row, found = measure(engine, size, given, cache)
+        rows.append(row)
+        if found is not None:
+            draws[engine] = found
+    result: dict[str, Any] = {"size": size, "rows": rows}
+    efficiency = {row["engine"]: row.get("ess_per_second") for row in rows}
+    for peer in ("nutpie", "numpyro"):
+        both = efficiency.get("bayestwin"), efficiency.get(peer)
+        result[f"ratio_{peer}"] = round(both[0] / both[1], 1) if all(both) else None
+    if "bayestwin" in draws:
+        result["agreement"] = {peer: agreement(draws["bayestwin"], found) for peer, found in draws.items() if peer != "bayestwin"}
+    return result
+
+
+def show(result: dict[str, Any], console: Console) -> None:
+    """Print one size as a table."""
+    size = SIZES[result["size"]]
+    table = Table(title=f"{result['size']}: {size.providers} providers in {size.clinics} clinics, {size.weeks} weeks, 4 streams")
+    for name in COLUMNS:
+        table.add_column(name.replace("_", " "), justify="left" if name == "engine" else "right")
+    for row in result["rows"]:
+        table.add_row(
+            *(
+                f"{v:,.3g}" if isinstance(v, float) and name.startswith("ess_per") else str(v)
+                for name in COLUMNS
+                for v in [row.get(name, "")]
+            )
+        )
+    console.print(table)
+    console.print(
+        f"bayestwin over nutpie: {result['ratio_nutpie']}, over plain NumPyro: {result['ratio_numpyro']} (effective draws a second of the whole run)"
+    )
+    for peer, found in result.get("agreement", {}).items():
+        console.print(f"against {peer}: " + ", ".join(f"{name} {value}" for name, value in found.items()))
+
+
+def main() -> None:
+    """Ask, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", nargs="+", choices=SIZES, default=["reference"])
+    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--chains", type=int, default=2)
+    parser.add_argument("--warmup", type=int, default=300)
+    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--problem", type=int, default=1, help="seed of the data")
+    parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which an engine is stopped")
+    parser.add_argument("--cache", type=Path, help="folder of compiled programs of an earlier run (default: an empty one)")
+    parser.add_argument("--json", action="store_true", help="print the machine form")
+    given = parser.parse_args()
+    console = Console(stderr=given.json, width=170)
+    with tempfile.TemporaryDirectory() as empty:
+        results = [compare(size, given, given.cache or Path(empty), console) for size in given.size]
+    for result in results:
+        show(result, console)
+    if given.json:
+        print(json.dumps(results, indent=2))
+
+
+if __name__ == "__main__":
+    main()
