@@ -1,10 +1,10 @@
 """How long one posterior takes: bayestwin beside plain NumPyro, PyMC with nutpie, and PyMC's own sampler.
 
 Run `uv run python benchmarks/speed.py [--size reference] [--engines bayestwin nutpie ...] [--json]`. Every engine is a process of its own on
-the same data with the same number of chains, draws and warm-up; PyMC and nutpie are installed on first use (dependency group `peers`).
-Efficiency is the smallest effective sample size, bulk or tail, over every element of every named parameter, per second of the whole process,
-compilation and imports included. `cold` compiles everything; without it compiled programs of an earlier run are used where an engine
-keeps them (bayestwin does).
+the same data; PyMC and nutpie are installed on first use (dependency group `peers`). Efficiency is the smallest effective sample size, bulk or
+tail, over every element of every named parameter, per second of the whole process, imports and compilation included. bayestwin draws as
+many as `bayestwin calibrate` does by default; peers draw fewer, or they would take an hour, which changes their draws a second little.
+`bayestwin` compiles everything; `bayestwin-warm` finds the programs that it left.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from speed_problem import SIZES
 HERE = Path(__file__).parent
 ENGINES = {
     "bayestwin": ("speed_bayestwin.py", {}),
+    "bayestwin-warm": ("speed_bayestwin.py", {}),
     "numpyro": ("speed_numpyro.py", {}),
     "nutpie": ("speed_pymc.py", {"SPEED_SAMPLER": "nutpie"}),
     "nutpie-low-rank": ("speed_pymc.py", {"SPEED_SAMPLER": "nutpie-low-rank"}),
@@ -54,7 +55,9 @@ def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> t
     """Run one engine; its cost and what its draws are worth, and the draws; no draws where it ran out of time."""
     script, environment = ENGINES[engine]
     with tempfile.TemporaryDirectory() as scratch:
-        arguments = {"size": size, "problem": given.problem, "chains": given.chains, "warmup": given.warmup, "draws": given.draws}
+        ours = engine.startswith("bayestwin")
+        chains, draws = (given.chains, given.draws) if ours else (given.peer_chains, given.peer_draws)
+        arguments = {"size": size, "problem": given.problem, "chains": chains, "warmup": given.warmup, "draws": draws}
         flags = [part for name, value in {**arguments, "seed": given.seed, "out": scratch}.items() for part in (f"--{name}", str(value))]
         peers = script == "speed_pymc.py" and importlib.util.find_spec("nutpie") is None
         python = ["uv", "run", "--group", "peers", "python"] if peers else [sys.executable]
@@ -134,7 +137,9 @@ def compare(size: str, given: argparse.Namespace, cache: Path, console: Console)
         both = efficiency.get("bayestwin"), efficiency.get(peer)
         result[f"ratio_{peer}"] = round(both[0] / both[1], 1) if all(both) else None
     if "bayestwin" in draws:
-        result["agreement"] = {peer: agreement(draws["bayestwin"], found) for peer, found in draws.items() if peer != "bayestwin"}
+        result["agreement"] = {
+            peer: agreement(draws["bayestwin"], found) for peer, found in draws.items() if not peer.startswith("bayestwin")
+        }
     return result
 
 
@@ -165,18 +170,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", nargs="+", choices=SIZES, default=["reference"])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
-    parser.add_argument("--chains", type=int, default=2)
-    parser.add_argument("--warmup", type=int, default=300)
-    parser.add_argument("--draws", type=int, default=500)
+    parser.add_argument("--chains", type=int, default=4)
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--peer-chains", type=int, default=2)
+    parser.add_argument("--peer-draws", type=int, default=500)
+    parser.add_argument("--warmup", type=int, default=300, help="of every engine")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--problem", type=int, default=1, help="seed of the data")
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds after which an engine is stopped")
-    parser.add_argument("--cache", type=Path, help="folder of compiled programs of an earlier run (default: an empty one)")
     parser.add_argument("--json", action="store_true", help="print the machine form")
     given = parser.parse_args()
     console = Console(stderr=given.json, width=170)
     with tempfile.TemporaryDirectory() as empty:
-        results = [compare(size, given, given.cache or Path(empty), console) for size in given.size]
+        results = [compare(size, given, Path(empty) / size, console) for size in given.size]
     for result in results:
         show(result, console)
     if given.json:

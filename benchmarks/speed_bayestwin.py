@@ -13,7 +13,7 @@ from speed_problem import CONCENTRATION, LEVEL, SD_CLINIC, SD_LEVEL, SD_PROVIDER
 
 from bayestwin.components.counted import count_looks
 from bayestwin.components.hierarchy import Level, hierarchy
-from bayestwin.components.informed import Pilot
+from bayestwin.components.informed import Pilot, site
 from bayestwin.components.trend import random_walk
 from bayestwin.infer.device import prepare_device
 from bayestwin.infer.mcmc import sample
@@ -29,13 +29,13 @@ def by_stream(value: float) -> np.ndarray:
 
 def model(data: Counts) -> None:
     """Providers in clinics, weekly counts of several streams."""
-    looks = count_looks(data.counts, data.seen, float(np.exp(CONCENTRATION[0])))
+    concentration = numpyro.sample("concentration", dist.LogNormal(by_stream(CONCENTRATION[0]), by_stream(CONCENTRATION[1])))
+    looks = count_looks(data.counts, data.seen, site("concentration"))
     walk = random_walk("trend", len(data.counts), dist.HalfNormal(by_stream(SD_WALK)), looks.coefficients)
     prior = dist.Normal(by_stream(LEVEL), by_stream(SD_LEVEL))
     clinics = Level("clinic", dist.HalfNormal(by_stream(SD_CLINIC)), np.zeros(data.clinic_of.max() + 1, int))
     providers = Level("provider", dist.HalfNormal(by_stream(SD_PROVIDER)), data.clinic_of)
     seen, clinic, provider = hierarchy("seen_level", walk.seen_level(prior), [clinics, providers], looks.units)
-    concentration = numpyro.sample("concentration", dist.LogNormal(by_stream(CONCENTRATION[0]), by_stream(CONCENTRATION[1])))
     mean = jnp.exp(provider + walk.departure[:, None])
     numpyro.sample("counts", NegativeBinomial(mean, concentration).mask(data.seen), obs=data.counts)
     _, trend = walk.split("level", prior, seen)

@@ -1,10 +1,12 @@
 """What overdispersed counts say of the log rates behind them, as looks for `hierarchy` and `random_walk`."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Int
 
+from bayestwin.components.hierarchy import Sites
 from bayestwin.components.informed import Evidence, Look
 from bayestwin.components.trend import cosine_basis
 
@@ -17,7 +19,7 @@ class CountLooks(NamedTuple):
 
 
 def count_looks(
-    counts: Int[Array, "time unit ..."], seen: Bool[Array, "time unit ..."], concentration: Float[Array, "..."] | float
+    counts: Int[Array, "time unit ..."], seen: Bool[Array, "time unit ..."], concentration: Callable[[Sites], Array | float]
 ) -> CountLooks:
     """First looks at counts of units over time.
 
@@ -26,11 +28,11 @@ def count_looks(
     Args:
         counts: what was counted; anything where not seen.
         seen: which cells were.
-        concentration: typical NB2 concentration.
+        concentration: of NB2 counts (...), from the sites sampled before; a typical one costs speed.
 
     Example:
         >>> import numpy as np
-        >>> looks = count_looks(np.full((8, 2), 20), np.array([[True, False]] * 8), 10.0)
+        >>> looks = count_looks(np.full((8, 2), 20), np.array([[True, False]] * 8), lambda sites: 10.0)
         >>> value, information, _ = looks.units({})
         >>> value.round(2).tolist(), information.astype(int).tolist()
         ([3.0, 0.0], [53, 0])
@@ -38,10 +40,15 @@ def count_looks(
     known = jnp.asarray(seen, float)
     held, total = known.sum(0), (counts * known).sum(0)
     mean = (total + 0.5) / jnp.maximum(held, 1.0)
-    per_cell = mean / (1.0 + mean / concentration)
-    units = Evidence(jnp.where(held > 0, jnp.log(jnp.maximum(total, 0.5) / jnp.maximum(held, 1.0)), 0.0), held * per_cell)
+    level = jnp.where(held > 0, jnp.log(mean), 0.0)
     departure = jnp.log(((counts * known).sum(1) + 0.5) / ((mean * known).sum(1) + 0.5))
-    told = (per_cell * known).sum(1).mean(0)
-    value = jnp.tensordot(cosine_basis(len(known))[0], departure, 1)
-    shared = Evidence(value, jnp.broadcast_to(told, value.shape))
-    return CountLooks(lambda sites: units, lambda sites: shared)
+    coefficient = jnp.tensordot(cosine_basis(len(known))[0], departure, 1)
+
+    def units(sites: Sites) -> Evidence:
+        return Evidence(level, held * mean / (1.0 + mean / concentration(sites)))
+
+    def coefficients(sites: Sites) -> Evidence:
+        told = units(sites).information.sum(0) / len(known)
+        return Evidence(coefficient, jnp.broadcast_to(told, coefficient.shape))
+
+    return CountLooks(units, coefficients)

@@ -102,7 +102,7 @@ def test_looks_at_counts_find_units_and_what_they_share() -> None:
     trend -= trend.mean()
     counts = rng.poisson(np.exp(rate + trend[:, None]) * rng.gamma(10.0, 0.1, (30, 200)))
     known = np.broadcast_to(np.arange(200) < 150, counts.shape) & (rng.random(counts.shape) > 0.3)
-    looks = count_looks(counts, known, 10.0)
+    looks = count_looks(counts, known, lambda sites: 10.0)
     value, information, _ = looks.units({})
     error = (np.asarray(value) - rate)[:150] * np.sqrt(np.asarray(information)[:150])
     assert 0.8 < error.std() < 1.3

@@ -15,7 +15,7 @@ PEERS = ["numpyro", "nutpie"]
 
 @pytest.fixture(scope="module")
 def small() -> dict[str, Any]:
-    command = [sys.executable, str(BENCHMARK), "--size", "small", "--engines", "bayestwin", *PEERS, "--draws", "2000", "--json"]
+    command = [sys.executable, str(BENCHMARK), "--size", "small", "--engines", "bayestwin", *PEERS, "--peer-draws", "2000", "--json"]
     (result,) = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     return result
 
