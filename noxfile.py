@@ -10,9 +10,9 @@ nox.options.sessions = ["lint", "types", "tests"]
 PYTHONS = nox.project.python_versions(nox.project.load_toml("pyproject.toml"))
 
 
-def _install(session: nox.Session, *extra: str) -> None:
-    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev")
-    session.install("-e", ".", *groups, *extra)
+def _install(session: nox.Session, *groups: str) -> None:
+    needed = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "dev", *groups)
+    session.install("-e", ".", *needed)
 
 
 @nox.session
@@ -40,7 +40,7 @@ def tests(session: nox.Session) -> None:
 @nox.session(default=False)
 def slow(session: nox.Session) -> None:
     """Statistical checks and whole runs."""
-    _install(session)
+    _install(session, "peers")
     session.run("pytest", "-m", "slow", *session.posargs)
 
 

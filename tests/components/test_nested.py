@@ -38,7 +38,7 @@ def three_levels(information: np.ndarray) -> Callable[[], None]:
     return model
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(number=st.integers(0, 2**31))
 def test_densities_in_both_parameterisations_agree_up_to_the_jacobian(number: int) -> None:
     rng = np.random.default_rng(number)
