@@ -48,10 +48,10 @@ class Prepared:
         if not definition.whiten:
             return None
         level, (_, group_of) = next(iter(definition.groups(self.data, definition.fitted(self.data, self.study.calendar)).items()))
-        unit = {name: dims.index(definition.unit) for name, dims in definition.dims.items() if definition.unit in dims}
-        return Nesting(
-            unit, {name: dims.index(level) for name, dims in definition.dims.items() if level in dims and name not in unit}, group_of
+        of_units, of_groups = (
+            {name: dims.index(dim) for name, dims in definition.dims.items() if dim in dims} for dim in (definition.unit, level)
         )
+        return Nesting(of_units, {name: axis for name, axis in of_groups.items() if name not in of_units}, group_of)
 
     @property
     def labels(self) -> dict[str, list[str]]:

@@ -7,7 +7,6 @@ independently for every pair of sds, and the constant (k = 0) is left to the mod
 and trend never arises.
 """
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -16,7 +15,7 @@ import numpyro
 from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
-from bayestwin.components.informed import Evidence, Look, told
+from bayestwin.components.informed import Look, seen, told
 
 
 def cosine_basis(times: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,19 +55,19 @@ class Walk(NamedTuple):
         """
         return dist.Normal(prior.loc - self.departure[0], jnp.sqrt(jnp.square(prior.scale) + jnp.square(self.step)))
 
-    def split(self, name: str, prior: dist.Normal, seen: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "time ..."]]:
-        """Sample the level itself, of which the data say nothing beyond `seen`; returns it and the walk.
+    def split(self, name: str, prior: dist.Normal, together: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "time ..."]]:
+        """Sample the level itself, of which the data say nothing beyond `together`; returns it and the walk.
 
         Args:
             name: site of the level.
             prior: of the level.
-            seen: the level plus the walk's mean.
+            together: the level plus the walk's mean.
         """
-        both = seen + self.departure[0]  # level plus first step
+        both = together + self.departure[0]  # level plus first step
         share = jnp.square(prior.scale) / (jnp.square(prior.scale) + jnp.square(self.step))
         centre, sd = prior.loc + share * (both - prior.loc), self.step * jnp.sqrt(share)
-        level = numpyro.sample(name, dist.Normal(centre, sd), infer=told(_silent))
-        return level, seen - level + self.departure
+        level = numpyro.sample(name, dist.Normal(centre, sd), infer=told(seen(np.zeros(()), 0.0)))
+        return level, together - level + self.departure
 
 
 def random_walk(name: str, times: int, step: dist.Distribution, look: Look | None = None) -> Walk:
@@ -92,10 +91,6 @@ def random_walk(name: str, times: int, step: dist.Distribution, look: Look | Non
     scale = sd / np.sqrt(eigenvalues).reshape(-1, *[1] * jnp.ndim(sd))
     coefficient = numpyro.sample(f"{name}_coefficient", dist.Normal(jnp.zeros(scale.shape), scale), infer=told(look))
     return Walk(jnp.tensordot(basis.T, coefficient, 1), sd)
-
-
-def _silent(sites: Mapping[str, Array]) -> Evidence:
-    return Evidence(jnp.zeros(()), jnp.zeros(()))
 
 
 def coefficient_sd(eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> Float[Array, " coefficient"]:

@@ -173,7 +173,7 @@ def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "dr
         gradient: of the potential there.
 
     Source: Seyboldt, Carlson & Carpenter (2026), "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence",
-        for the geometric mean of the two.
+        arXiv:2603.18845, for the geometric mean of the two.
 
     Example:
         >>> q = np.random.default_rng(1).normal(size=(5, 1)) * 3.0

@@ -1,7 +1,8 @@
 """What the sampler promises whatever the model: one step size for all chains, the draws that were asked for."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -13,6 +14,7 @@ from bayestwin.infer import mcmc
 from bayestwin.infer.mcmc import CHUNK, sample
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
+from bayestwin.infer.whiten import layout, whitened
 
 
 def model() -> None:
@@ -48,3 +50,22 @@ def test_a_whitened_posterior_keeps_the_identity_as_its_metric(nesting: Nesting 
     (after_warm_up,) = metrics
     assert (after_warm_up == 1.0).all() == (nesting is not None)
     assert (np.ptp(after_warm_up, axis=0) == 0.0).all() == (nesting is not None)  # else each chain has variances of its own
+
+
+class Somewhere(NamedTuple):
+    z: jax.Array
+    z_grad: jax.Array
+
+
+def test_new_units_leave_chains_and_their_gradients_where_they_are() -> None:
+    """Draws of sd 3 and 0.5 along two coordinates: measured in their own units, at the same unknowns and with the same slope there."""
+    places = layout({"effect": jnp.zeros(1), "level": jnp.zeros(())}, Nesting({"effect": 0}, {}, np.zeros(1, int)))
+    identity = whitened(lambda x: 0.5 * (x**2).sum(), jnp.zeros(2), places)
+    sd = np.array([3.0, 0.5])
+    q = sd * np.random.default_rng(1).standard_normal((2, CHUNK, 2))
+    state = Somewhere(jnp.asarray(q[:, -1]), jnp.asarray((q / sd**2)[:, -1]))
+    moved, found = mcmc._rescaled(places, None, state, identity, [(q, q / sd**2)])
+    np.testing.assert_allclose(np.asarray(moved.z), q[:, -1] / sd, rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(moved.z_grad), q[:, -1] / sd, rtol=1e-6)
+    for before, after in zip(state.z, moved.z, strict=True):
+        np.testing.assert_allclose(np.asarray(found(after, places)), np.asarray(identity(before, places)), rtol=1e-6)
