@@ -122,22 +122,28 @@ def pool(
     return mean, total
 
 
-def spread(value: Float[np.ndarray, "member ..."], information: Float[np.ndarray, "member ..."], groups: np.ndarray) -> np.ndarray:
+def spread(
+    value: Float[np.ndarray, "member ..."],
+    information: Float[np.ndarray, "member ..."],
+    groups: np.ndarray,
+    usual: Float[Array, "..."] | float,
+) -> np.ndarray:
     """About how far members lie from their group's mean: a start for the sampler, not an estimate to report.
 
     Args:
         value: what the data say of each member.
         information: how precisely, ≥ 0; a member with less than a thousandth of the best is left out.
         groups: group index of each member, shape (member,).
+        usual: standard deviation to expect; it weighs as much as one member more, for a few members that happen to be alike say little.
 
     Returns:
-        Standard deviations (...), no less than half of the noise's; NaN where no group has two members that are seen.
+        Standard deviations (...), the members' own no less than half of the noise's; the usual one where no group has two that are seen.
 
     Source: DerSimonian & Laird (1986), Controlled Clinical Trials 7, for the moment estimate, here with equal weights.
 
     Example:
-        >>> float(spread(np.array([1.0, 3.0, 5.0, 7.0]), np.full(4, 1e6), np.array([0, 0, 1, 1])).round(3))
-        1.414
+        >>> float(spread(np.array([1.0, 3.0, 5.0, 7.0]), np.full(4, 1e6), np.array([0, 0, 1, 1]), 1.0).round(3))
+        1.291
     """
     known = (information > LEAST_TOLD * information.max(0)).astype(float)
     member = np.eye(int(groups.max()) + 1)[groups]
@@ -148,4 +154,4 @@ def spread(value: Float[np.ndarray, "member ..."], information: Float[np.ndarray
     free = (known.sum(0).ravel() - (held > 0).sum(0)).reshape(value.shape[1:])
     between = np.square(departure).sum(0) / np.maximum(free, 1.0)
     own = noise.sum(0) / np.maximum(known.sum(0), 1.0)
-    return np.where(free > 0, np.sqrt(np.maximum(between - own, 0.25 * own)), np.nan)
+    return np.sqrt((free * np.maximum(between - own, 0.25 * own) + np.square(usual)) / (free + 1.0))

@@ -1,6 +1,6 @@
 """HMC in chunks, all chains at once, so that progress can be shown and a run can be watched.
 
-NumPyro's kernels do the sampling; this file drives them: NUTS, and where a posterior is whitened, trajectories of about a quarter turn.
+NumPyro's NUTS does the sampling or, where a posterior is whitened, trajectories of about a quarter turn; this file drives them.
 Draws are kept on the unconstrained scale until the end and turned into named quantities in one pass.
 """
 
@@ -26,17 +26,15 @@ from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
+from bayestwin.infer.turns import FIRST_ENERGY, Turning, turn
+from bayestwin.infer.turns import begin as first_turn
 from bayestwin.infer.whiten import Layout, Whitening, blank, layout, scales, whitened
 from bayestwin.laws.collapsed import collapsed
 
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
-FIRST_STEP = 0.1  # leapfrog step to begin adaptation with
+FIRST_STEP = 0.1  # step to begin adaptation with
 FIRST_SD = 0.1  # scale to begin with of what is not data-informed: too small costs a slow start, too large a tiny step
-FIRST_ENERGY = 1e9  # worse than any state that a transition could find
-TURN = 1.8  # mean length of a trajectory in whitened coordinates, times 0.5 to 1.5: see decision 12
-MOST_STEPS = 64  # leapfrog steps of a trajectory while its step is still small
-GOLDEN = 0.6180339887498949  # share of a turn after which a sequence fills an interval evenly
 
 
 class Progress(NamedTuple):
@@ -97,11 +95,16 @@ def sample(
         return by_name(found(q, places) if found and places else q)
 
     # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
-    begin, step = (_quarter_turns if places else _nuts)(lambda found: lambda q: potential_energy(fast, (), {}, unknowns(q, found)))
+    def potential(q: jax.Array, found: Whitening | None) -> jax.Array:
+        return potential_energy(fast, (), {}, unknowns(q, found))
+
     if places:
-        states = _start(begin, jnp.zeros_like(flat), jnp.ones_like(flat), sampling, adapt=False)
+        begin, step = _turns(potential, sampling)
+        states = _apart(begin, jnp.zeros_like(flat), jnp.ones_like(flat), sampling)
     else:
-        states = _start(begin, flat, ravel_pytree(_units(fast, centre))[0], sampling, adapt=True)
+        units = ravel_pytree(_units(fast, centre))[0]
+        begin, step = _nuts(potential, units, sampling)
+        states = _apart(begin, flat, units, sampling)
     split, found = _side_by_side(sampling.chains), blank(places) if places else None
     # Placed before the first step: a program is compiled for where its arguments lie.
     states = jax.device_put(states, split)
@@ -163,27 +166,37 @@ def _rescaled(places: Layout, split: NamedSharding | None, states: Any, found: W
     return states._replace(z=z, z_grad=slope), _everywhere(found.scaled(scale, places), split)
 
 
-def _nuts(potential: Callable) -> tuple[Callable, Callable]:
-    """Beginning and transition of the No-U-Turn sampler; `potential` makes a potential of a whitening."""
-    begin, step = hmc(potential_fn_gen=potential, algo="NUTS")
-    return partial(begin, trajectory_length=None, max_tree_depth=(WARMUP_DEPTH, 10)), step
+def _turns(potential: Callable, sampling: Sampling) -> tuple[Callable, Callable]:
+    """Beginning and transition of quarter turns in whitened coordinates; `potential` is of unknowns and a whitening."""
+
+    def step(state: Turning, found: Whitening) -> Turning:
+        return turn(partial(potential, found=found), state, sampling.warmup, sampling.target_accept)
+
+    return partial(first_turn, step=FIRST_STEP), step
 
 
-def _quarter_turns(potential: Callable) -> tuple[Callable, Callable]:
-    """Beginning and transition of HMC whose trajectories vary about a quarter turn of a standard normal law.
+def _nuts(potential: Callable, units: jax.Array, sampling: Sampling) -> tuple[Callable, Callable]:
+    """Beginning and transition of the No-U-Turn sampler.
 
-    A quarter turn forgets where it began; NUTS, which doubles until it turns back, goes on to a half turn and ends near the
-    mirror image, equally far out. Each length leaves the posterior as it is, and their sequence does not look at the state.
-
-    Source: Hoffman, Radul & Sountsov (2021), AISTATS 130, for lengths jittered by a low-discrepancy sequence.
+    Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
+    sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
     """
-    begin, step = hmc(potential_fn_gen=potential, algo="HMC")
+    start, step = hmc(potential_fn_gen=lambda found: partial(potential, found=found), algo="NUTS")
 
-    def turn(state: Any, args: tuple) -> Any:
-        length = TURN * (0.5 + jnp.mod(GOLDEN * (state.i + 1), 1.0))
-        return step(state._replace(trajectory_length=jnp.minimum(length, MOST_STEPS * state.adapt_state.step_size)), args)
+    def begin(key: jax.Array, at: jax.Array) -> Any:
+        return start(
+            ParamInfo(at, jnp.array(FIRST_ENERGY), jnp.zeros_like(at)),
+            sampling.warmup,
+            step_size=FIRST_STEP,
+            inverse_mass_matrix=jnp.square(units),
+            trajectory_length=None,
+            max_tree_depth=(WARMUP_DEPTH, 10),
+            target_accept_prob=sampling.target_accept,
+            model_args=(None,),
+            rng_key=key,
+        )
 
-    return partial(begin, trajectory_length=TURN), turn
+    return begin, lambda state, found: step(state, (found,))
 
 
 def _first_values(model: informed) -> dict[str, jax.Array]:
@@ -206,35 +219,10 @@ def _units(model: informed, z: dict) -> dict[str, np.ndarray]:
     return {name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()}
 
 
-def _start(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling, adapt: bool) -> Any:
-    """One state a chain, started apart by a third of its units.
-
-    Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
-    sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
-
-    Args:
-        begin: the kernel's beginning.
-        flat: where chains start.
-        units: scales of the unknowns.
-        sampling: settings.
-        adapt: whether scales are adapted; variances of a short warm-up are noisier than the curvature that whitened them.
-    """
-    rng = np.random.default_rng(sampling.seed)
-    apart = flat + 0.3 * units * rng.standard_normal((sampling.chains, flat.size))
-
-    def one(key: jax.Array, start: jax.Array) -> Any:
-        return begin(
-            ParamInfo(start, jnp.array(FIRST_ENERGY), jnp.zeros_like(start)),
-            sampling.warmup,
-            step_size=FIRST_STEP,
-            inverse_mass_matrix=jnp.square(units),
-            adapt_mass_matrix=adapt,
-            target_accept_prob=sampling.target_accept,
-            model_args=(None,),
-            rng_key=key,
-        )
-
-    return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
+def _apart(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> Any:
+    """One state a chain, started apart by a third of its units."""
+    apart = flat + 0.3 * units * np.random.default_rng(sampling.seed).standard_normal((sampling.chains, flat.size))
+    return jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
 
 
 def _one_step_size(states: Any) -> Any:
@@ -262,7 +250,7 @@ def _chunk(step: Callable, split: NamedSharding | None) -> Any:
 
     def chunk(state: Any, found: Any) -> tuple:
         def draw(state: Any, _: None) -> tuple:
-            state = step(state, (found,))
+            state = step(state, found)
             stats = {
                 "diverging": state.diverging,
                 "energy": state.energy,

@@ -30,6 +30,7 @@ OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of
 NOISE = 0.05  # log sd of the vendor's error of a weekly metric
 USUAL_OVERLAP = 0.35
 GIVING_UP = (0.03, 0.08)  # share of those waiting who give up in a day: what it changes is looked at between these
+HALF_NORMAL_MEDIAN = 0.6745  # of its scale
 PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
 SCORING = 6  # steps of Fisher scoring
 DAY_SD = 40.0  # minutes: a day's work about what its counts say
@@ -50,11 +51,28 @@ def pilot(data: Workload) -> Pilot:
         "season": _season(data, messages, visits),
         "drift_coefficient": _drift(data, minutes),
     }
-    return Pilot(looks=looks, start={name: np.asarray(value) for name, value in {**TYPICAL, **_spreads(data, looks)}.items()})
+    start = {name: np.asarray(value) for name, value in {**TYPICAL, **_spreads(data, looks)}.items()}
+    return Pilot(looks={**looks, "clinic_documentation": _or_level(looks["clinic_documentation"])}, start=start)
+
+
+def _or_level(clinics: Look) -> Look:
+    """The look at clinics' documentation, with a weak one at those that are silent.
+
+    A clinic whose minutes are withheld would overload its providers, and surveys and visits show that they are not, long before it lies
+    twice the prior's spread from the level. Without this its effect runs off as the clinics' spread grows, and the sampler with it.
+    """
+    reach = 1.0 / np.square(2.0 * first_parameter("sd_documentation_clinic"))
+
+    def look(sites: Sites) -> Evidence:
+        value, information, _ = clinics(sites)
+        silent = information == 0.0
+        return Evidence(jnp.where(silent, sites["documentation_level"], value), jnp.where(silent, reach, information))
+
+    return look
 
 
 def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
-    """Spreads of providers about their clinic, and of clinics, as the looks show them; the prior's where they show nothing."""
+    """Spreads of providers about their clinic, and of clinics, as the looks show them beside the prior."""
     usual = {name: jnp.asarray(first_parameter(name)) for name in ("message_minutes", "tlx_level")}
     usual |= {"vendor_factor": jnp.zeros(len(data.roster.organisation)), "giving_up": jnp.asarray(sum(GIVING_UP) / 2.0)}
     of_messages, of_visits = (np.asarray(part) + np.log(data.panel)[:, None] for part in _mix(data))
@@ -71,8 +89,7 @@ def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]
     found: dict[str, np.ndarray] = {}
     for name, (effect, explained, groups) in effects.items():
         value, information, _ = looks[effect](usual | found)
-        shown = spread(np.asarray(value) - explained, np.asarray(information), groups)
-        found[name] = np.where(np.isnan(shown), first_parameter(name), shown)
+        found[name] = spread(np.asarray(value) - explained, np.asarray(information), groups, HALF_NORMAL_MEDIAN * first_parameter(name))
     return found
 
 
