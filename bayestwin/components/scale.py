@@ -4,15 +4,37 @@ The logarithm sends a spread that the data cannot tell from zero down a long tai
 law, x = -t log(1 - Φ(z)), gives it the tail of a normal instead, and is close to linear in x about t.
 """
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-from jax.scipy.special import log_ndtr, ndtri
+from jax.scipy.special import erfc, ndtri
 from jaxtyping import Array
 from numpyro import distributions as dist
 from numpyro.distributions import constraints
 from numpyro.distributions.transforms import Transform
 from numpyro.infer.reparam import Reparam
+
+from bayestwin.laws.counts import HALF_LOG_2PI
+
+
+@jax.custom_jvp
+def log_survival(y: Array) -> Array:
+    """Log of 1 - Φ(y), for y below 37 where it is a number; a tenth of the operations of a function that holds further out."""
+    beyond = 0.5 * erfc(jnp.abs(y) / np.sqrt(2.0))
+    return jnp.where(y < 0, jnp.log1p(-beyond), jnp.log(beyond))
+
+
+@log_survival.defjvp
+def _hazard(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    (y,), (moved,) = primals, tangents
+    value = log_survival(y)
+    return value, -jnp.exp(log_hazard(y, value)) * moved
+
+
+def log_hazard(y: Array, survival: Array) -> Array:
+    """Log of φ(y) / (1 - Φ(y)), given the log of 1 - Φ(y)."""
+    return -0.5 * jnp.square(y) - HALF_LOG_2PI - survival
 
 
 class NormalScore(Transform):
@@ -33,12 +55,11 @@ class NormalScore(Transform):
         return -ndtri(jnp.exp(-x / self.mean))
 
     def _inverse(self, y: Array) -> Array:
-        return -self.mean * log_ndtr(-y)
+        return -self.mean * log_survival(y)
 
     def log_abs_det_jacobian(self, x: Array, y: Array, intermediates: None = None) -> Array:
         """Log derivative of the score."""
-        hazard = -0.5 * jnp.square(y) - 0.5 * np.log(2.0 * np.pi) - log_ndtr(-y)
-        return -jnp.log(self.mean) - hazard
+        return -jnp.log(self.mean) - log_hazard(y, log_survival(y))
 
     def tree_flatten(self) -> tuple:
         """For JAX."""

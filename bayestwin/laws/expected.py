@@ -12,6 +12,7 @@ import numpy as np
 from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
+from bayestwin.laws.alike import SHORT, between_alike
 from bayestwin.laws.between import Between, between
 from bayestwin.laws.counts import HALF_LOG_2PI, log_factorial, log_gamma
 from bayestwin.laws.tail import log_tails
@@ -126,6 +127,9 @@ class Counts(NamedTuple):
         odds = mean if k is None else mean / (mean + k)
         most = int((high - low).max()) if most is None else most
         first = _once(low) if jnp.shape(odds) == np.shape(low) else low
+        known = isinstance(first, np.ndarray) and isinstance(high, np.ndarray)
+        if known and first.size == 1 and (high == first.item() + most).all() and k is not None and jnp.size(k) == 1 and most <= SHORT:
+            return between_alike(jnp.broadcast_to(odds, high.shape), jnp.reshape(k, ()), first.item(), most)
         return between(lambda n: odds * ((1.0 if k is None else n + k) / (n + 1.0)), first, high, most)
 
     def _between(self, low: Ends, high: Ends) -> Array:
@@ -176,19 +180,44 @@ class Measure(NamedTuple):
             high: upper end, ∞ where it is open.
             widths: not needed.
         """
-        known = jnp.isfinite(low) & (low == high)
-        a, b = self._score(jnp.where(known, -jnp.inf, low)), self._score(jnp.where(known, jnp.inf, high))
+        if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
+            known = jnp.isfinite(low) & (low == high)
+            within = self._within(jnp.where(known, -jnp.inf, low), jnp.where(known, jnp.inf, high))
+            return jnp.where(known, self._density(jnp.where(known, low, 1.0)), jnp.where(low > high, -jnp.inf, within))
+        return self._concrete(np.asarray(low), np.asarray(high))
+
+    def _concrete(self, low: np.ndarray, high: np.ndarray) -> Array:
+        """Each kind of cell by the arithmetic that it needs, no more."""
+        shape = np.broadcast_shapes(low.shape, high.shape, self.shape)
+        low, high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+        known = np.isfinite(low) & (low == high)
+        open_below = (low <= 0.0) if self.positive else np.isneginf(low)
+        answer = jnp.where(known, self._density(np.where(known, low, 1.0)), np.where(low > high, -np.inf, 0.0))
+        rest = ~known & (low <= high) & ~(open_below & np.isposinf(high))
+        for cells, mass in ((rest & open_below, Measure._below), (rest & ~open_below, Measure._within)):
+            if cells.any():
+                at = np.flatnonzero(cells)
+                law = Measure(picked(self.loc, shape, at), picked(self.scale, shape, at), self.positive)
+                answer = answer.reshape(-1).at[at].set(mass(law, low[cells], high[cells])).reshape(shape)
+        return answer
+
+    def _density(self, value: Ends) -> Array:
+        z = self._score(value)
+        return -0.5 * jnp.square(z) - HALF_LOG_2PI - jnp.log(self.scale) - (jnp.log(value) if self.positive else 0.0)
+
+    def _below(self, low: Ends, high: Ends) -> Array:
+        return log_ndtr(jnp.clip(self._score(high), -1e8, 40.0))
+
+    def _within(self, low: Ends, high: Ends) -> Array:
+        a, b = self._score(low), self._score(high)
         flip = a > 0
         a, b = jnp.where(flip, -b, a), jnp.where(flip, -a, b)
         large, small = log_ndtr(jnp.clip(b, -1e8, 40.0)), jnp.maximum(log_ndtr(jnp.clip(a, -1e8, 40.0)), LOWEST)
-        between = large + jnp.log(-jnp.expm1(jnp.minimum(jnp.where(a <= -1e8, LOWEST, small) - large, -1e-15)))
-        value = jnp.where(known, low, 1.0)
-        z = self._score(value)
-        density = -0.5 * jnp.square(z) - HALF_LOG_2PI - jnp.log(self.scale) - (jnp.log(value) if self.positive else 0.0)
-        return jnp.where(known, density, jnp.where(low > high, -jnp.inf, between))
+        return large + jnp.log(-jnp.expm1(jnp.minimum(jnp.where(a <= -1e8, LOWEST, small) - large, -1e-15)))
 
-    def _score(self, x: Array) -> Array:
-        inner = jnp.log(jnp.maximum(x, 1e-300)) if self.positive else x
+    def _score(self, x: Ends) -> Array:
+        with jax.ensure_compile_time_eval():
+            inner = jnp.log(jnp.maximum(x, 1e-300)) if self.positive else jnp.asarray(x)
         z = (jnp.where(jnp.isfinite(inner), inner, 0.0) - self.loc) / self.scale
         open_below = (x <= 0.0) if self.positive else jnp.isneginf(x)
         return jnp.where(open_below, -1e9, jnp.where(jnp.isposinf(x), 1e9, z))

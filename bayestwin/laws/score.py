@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -40,9 +41,11 @@ class Score(NamedTuple):
             high: upper end; from the top up it is open.
             widths: not needed.
         """
-        share = jnp.clip(low / self.top, 1e-9, 1.0 - 1e-9)
-        jacobian = jnp.where(low == high, -jnp.log(self.top * share * (1.0 - share)), 0.0)
-        return Measure(self.loc, self.scale).log_mass(self._logit(low), self._logit(high), widths) + jacobian
+        with jax.ensure_compile_time_eval():  # of scores that are known while a program is compiled, once and for all
+            share = jnp.clip(low / self.top, 1e-9, 1.0 - 1e-9)
+            jacobian = jnp.where(low == high, -jnp.log(self.top * share * (1.0 - share)), 0.0)
+            ends = self._logit(low), self._logit(high)
+        return Measure(self.loc, self.scale).log_mass(*ends, widths) + jacobian
 
     def _logit(self, score: Array) -> Array:
         inside = (score > 0) & (score < self.top)
