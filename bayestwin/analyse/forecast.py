@@ -22,7 +22,7 @@ import xarray as xr
 from bayestwin.twin.twin import Definition, Quantity
 
 LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
-OUTER, INNER = 400, 50
+OUTER, INNER = 400, 20
 
 Drawn = Mapping[tuple[str, str], np.ndarray]
 

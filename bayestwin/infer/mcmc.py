@@ -24,6 +24,7 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
+from bayestwin.infer.device import over_draws
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
 from bayestwin.infer.turns import FIRST_ENERGY, Turning, turn
@@ -114,7 +115,8 @@ def sample(
         values = constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True)
         return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
 
-    natural = _natural(named)
+    # Constrains and adds deterministic sites, draw by draw.
+    natural = over_draws(named, sampling.chains * sampling.draws)
     flat_draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
     with ThreadPoolExecutor(1) as meanwhile:  # one core compiles these, the other looks for the mode
         to_step = meanwhile.submit(_chunk(step, split).lower(states, _everywhere(found, split)).compile)
@@ -273,8 +275,3 @@ def _chunk(step: Callable, split: NamedSharding | None) -> Any:
 def _first_chain(step: Callable, states: Any, found: Any) -> Any:
     """A device's share is one chain, its leading axis kept."""
     return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states), found))
-
-
-def _natural(postprocess: Callable) -> Any:
-    """The program that constrains and adds deterministic sites, draw by draw, to be compiled."""
-    return jax.jit(lambda draws, found: jax.lax.map(lambda q: postprocess(q, found), draws, batch_size=50))

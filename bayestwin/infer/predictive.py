@@ -13,6 +13,8 @@ from jax.scipy.special import ndtr
 from numpyro import distributions as dist
 from numpyro.handlers import seed, substitute, trace
 
+from bayestwin.infer.device import over_draws
+
 
 @dataclass(frozen=True)
 class Sites:
@@ -59,12 +61,12 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
     names = sites(model)
     latent = {name: jnp.asarray(draws[name]) for name in names.latent}
 
-    def one(values: dict) -> tuple[dict, dict]:
+    def one(values: dict, _: None) -> tuple[dict, dict]:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
         density = {name: found[name]["fn"].log_prob(found[name]["value"]).astype(jnp.float32) for name in names.observed}
         return density, {name: found[name]["fn"].log_prob(found[name]["value"]).sum() for name in names.latent}
 
-    return _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))
+    return _numpy(over_draws(one, len(next(iter(latent.values()))))(latent, None))
 
 
 def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:

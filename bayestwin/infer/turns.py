@@ -25,6 +25,7 @@ TURN = 1.8  # mean length of a trajectory, times 0.5 to 1.5: see decision 12
 MOST_STEPS = 64  # of a trajectory while its step is still small
 GOLDEN = 0.6180339887498949  # share of a turn after which a sequence fills an interval evenly
 FIRST_ENERGY = 1e9  # worse than any state that a transition could find
+LARGEST = 1.5 * TURN  # step: the longest trajectory in one
 DIVERGED = 1000.0  # error of the energy that is no accident
 
 first_average, next_average = dual_averaging()
@@ -91,7 +92,7 @@ def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, targe
     momentum = jax.random.normal(for_momentum, state.z.shape, state.z.dtype)
     longest = state.adapt_state.step_size
     length = jnp.minimum(TURN * (0.5 + jnp.mod(GOLDEN * (state.i + 1), 1.0)), MOST_STEPS * longest)
-    steps = jnp.ceil(length / longest).astype(int)
+    steps = jnp.maximum(jnp.ceil(length / longest), 1.0).astype(int)
     z, end, slope, value = rotated(potential, state.z, momentum, state.z_grad, length / steps, steps)
     before = state.potential_energy + 0.5 * momentum @ momentum
     after = value + 0.5 * end @ end
@@ -148,5 +149,5 @@ def _adapted(adaptation: Adaptation, done: Array, warmup: int, short: Array) -> 
     """Larger steps after proposals better than wanted, during warm-up; their average at its end, and no change from then on."""
     average = next_average(short, adaptation.average)
     last = done == warmup - 1
-    found = Adaptation(jnp.exp(jnp.where(last, average[1], average[0])), average)
+    found = Adaptation(jnp.minimum(jnp.exp(jnp.where(last, average[1], average[0])), LARGEST), average)
     return jax.tree.map(lambda new, old: jnp.where(done < warmup, new, old), found, adaptation)

@@ -1,6 +1,6 @@
 """What the sampler promises whatever the model: one step size for all chains, the draws that were asked for."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -35,21 +35,6 @@ def test_draws_are_as_many_as_asked_for_where_chunks_do_not_divide_them() -> Non
     draws = sample(model, Pilot(), Sampling(chains=2, draws=CHUNK + 7, warmup=CHUNK - 4))
     assert draws.sites["effect"].shape == (2, CHUNK + 7, 5)
     assert np.ptp(draws.stats["step_size"][:, CHUNK:]) == 0.0  # shared from the chunk after warm-up on
-
-
-@pytest.mark.parametrize("nesting", [None, Nesting({"effect": 0}, {}, np.zeros(5, int))])
-def test_a_whitened_posterior_keeps_the_identity_as_its_metric(nesting: Nesting | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    metrics = []
-
-    def watched(states: Any) -> Any:
-        metrics.append(np.asarray(states.adapt_state.inverse_mass_matrix))
-        return states
-
-    monkeypatch.setattr(mcmc, "_one_step_size", watched)
-    sample(model, Pilot(), Sampling(chains=2, draws=CHUNK, warmup=4 * CHUNK), nesting=nesting)
-    (after_warm_up,) = metrics
-    assert (after_warm_up == 1.0).all() == (nesting is not None)
-    assert (np.ptp(after_warm_up, axis=0) == 0.0).all() == (nesting is not None)  # else each chain has variances of its own
 
 
 class Somewhere(NamedTuple):
