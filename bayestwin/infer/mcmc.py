@@ -32,6 +32,7 @@ from bayestwin.infer.turns import begin as first_turn
 from bayestwin.infer.whiten import Layout, Whitening, blank, layout, scales, whitened
 from bayestwin.laws.collapsed import collapsed
 
+SURE = 0.9  # least acceptance of quarter turns: at NUTS's usual 0.8 their steps are so long that a rare state cannot bear them
 CHUNK = 25  # draws between two signs of life
 WARMUP_DEPTH = 6  # no more than 63 leapfrog steps a draw before the metric is known
 FIRST_STEP = 0.1  # step to begin adaptation with
@@ -172,7 +173,7 @@ def _turns(potential: Callable, sampling: Sampling) -> tuple[Callable, Callable]
     """Beginning and transition of quarter turns in whitened coordinates; `potential` is of unknowns and a whitening."""
 
     def step(state: Turning, found: Whitening) -> Turning:
-        return turn(partial(potential, found=found), state, sampling.warmup, sampling.target_accept)
+        return turn(partial(potential, found=found), state, sampling.warmup, max(sampling.target_accept, SURE))
 
     return partial(first_turn, step=FIRST_STEP), step
 
