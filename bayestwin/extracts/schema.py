@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-Measure = Literal["appointments", "patients", "fte", "minutes", "messages", "visits", "score"]
+Measure = Literal["appointments", "patients", "fte", "minutes", "days", "messages", "visits", "score"]
 Resolution = Literal["day", "week", "month"]
 RESERVED = {"unit", "time", "event", "report", "known", "value", "hidden", "undated", "delay", "delivery", "line"}
 

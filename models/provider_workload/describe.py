@@ -8,7 +8,7 @@ import numpy as np
 
 from bayestwin.twin.twin import Equation, Quantity, Ridge
 
-from .workload import BOOKINGS, MESSAGES, METRICS, MODES, SURVEY, Workload
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, SURVEY, WEEKLY, Workload
 
 if TYPE_CHECKING:
     from .span import Span
@@ -67,7 +67,7 @@ EXPECTATIONS = frozenset(name for name in DIMS if name.startswith("week_") and n
 
 OBSERVED: dict[str, tuple[str, ...]] = (
     dict.fromkeys((*MESSAGES, *MODES, *BOOKINGS), ("step", "provider", "end"))
-    | dict.fromkeys((*METRICS, SURVEY), ("week", "provider", "end"))
+    | dict.fromkeys(WEEKLY, ("week", "provider", "end"))
     | {"response": ("provider", "end")}
 )
 
@@ -127,6 +127,7 @@ EQUATIONS = (
     Equation("perceived load", "logit(TLX / 100) ~ N(t₀ + t₁ (F − 1) + trait[i], σ)", "a survey on a bounded scale; who answers may depend on the trait"),
     Equation("metrics", "log y ~ N(log minutes + m[vendor] + δ[c,w], ·)", "weekly inbox, documentation and EHR minutes as the vendor's clock shows them"),
     Equation("after-hours metric", "y ~ N(m (Σ_t max(κ O − shoulder, 0) + days off), ·), none shown as zero", "each vendor's definition leaves out a shoulder of scheduled time"),
+    Equation("turnaround", "log y ~ N(log(p + Σ_t B / Σ_t C), ·), given the after-hours metric", "mean days until a message is done: a prompt part, and the wait for what was carried over"),
     Equation("discrepancy", "δ[c,·] = Σ_k z[k] cos(·),  z ~ N(0, σ_δ²), zero mean over the span, half waves ≥ 4 weeks", "slow departure of a clinic's metrics; never extrapolated"),
 )  # fmt: skip
 

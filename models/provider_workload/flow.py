@@ -103,6 +103,7 @@ class Path(NamedTuple):
         backlog: minutes carried into the next step.
         fatigue: at the end of the step.
         utilisation: load over capacity; 0 where nothing is scheduled.
+        capacity: usable minutes.
     """
 
     margin: Array
@@ -115,6 +116,7 @@ class Path(NamedTuple):
     backlog: Array
     fatigue: Array
     utilisation: Array
+    capacity: Array
 
 
 def rested(providers: int) -> State:
@@ -145,7 +147,7 @@ def step(habits: Habits, state: State, load: Load) -> tuple[State, Path]:
     kept = habits.memory**load.open_days
     fatigue = kept * state.fatigue + (1.0 - kept) * utilisation
     after = State(left * spilled, jnp.square(left) * variance, fatigue)
-    return after, Path(margin, sd, days, spilled, variance, share * spilled, share, after.backlog, fatigue, utilisation)
+    return after, Path(margin, sd, days, spilled, variance, share * spilled, share, after.backlog, fatigue, utilisation, capacity)
 
 
 def flow(habits: Habits, load: Load, start: State) -> tuple[State, Path]:

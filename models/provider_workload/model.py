@@ -26,7 +26,7 @@ from bayestwin.laws.within import Moments, still_to_come, within
 from .demand import Demand, demand
 from .flow import Habits, Load, Path, booking, flow, rested, spill
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT, NEAR_ZERO
-from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, Stream, Workload, slow_basis
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, TURNAROUND, Stream, Workload, slow_basis
 
 Priors = Mapping[str, dist.Distribution]
 TOP = 100.0
@@ -241,7 +241,8 @@ def metrics(data: Workload, priors: Priors, time: Service, spent: Minutes, path:
         Moments(whole, inbox.variance + documentation.variance), list(zip(both, (inbox.variance, documentation.variance), strict=True))
     )
     log_metric(data, METRICS[2], work, factor, noise[2])
-    after_hours_metric(data, time, spent, path, factor, noise[3], both)
+    evenings = after_hours_metric(data, time, spent, path, factor, noise[3], both)
+    turnaround(data, priors, path, evenings)
 
 
 def log_metric(data: Workload, name: str, week: Moments, factor: Array, noise: Array) -> Metric:
@@ -273,10 +274,12 @@ def given(quantity: Moments, parts: list[tuple[Metric, Array]]) -> Moments:
     return Moments(mean, jnp.maximum(variance, 0.0))
 
 
-def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path, factor: Array, noise: Array, both: list[Metric]) -> None:
+def after_hours_metric(
+    data: Workload, time: Service, spent: Minutes, path: Path, factor: Array, noise: Array, both: list[Metric]
+) -> Metric | None:
     """After-hours minutes as the vendor defines them: the shoulder of scheduled time is left out on working days."""
     if METRICS[3] not in data.streams:
-        return
+        return None
     by_week = data.span.by_week
     worked = data.schedule.open_days > 0
     shoulder = np.where(worked, data.shoulder[data.roster.vendor_of], 0.0)
@@ -292,7 +295,34 @@ def after_hours_metric(data: Workload, time: Service, spent: Minutes, path: Path
     loc, variance = given(Moments(mean, variance), list(zip(both, covariances, strict=True)))
     scale = jnp.exp(factor)
     sd = jnp.sqrt(jnp.square(scale) * (variance + noise * jnp.square(mean)) + NEAR_ZERO**2)
-    released(METRICS[3], Measure(scale * loc, sd), data.streams[METRICS[3]])
+    stream = data.streams[METRICS[3]]
+    released(METRICS[3], Measure(scale * loc, sd), stream)
+    published = np.where(stream.exact, stream.ends[..., 0], 0.0)
+    return Metric(jnp.square(sd / scale), jnp.where(stream.exact, published / scale - loc, 0.0), stream.exact)
+
+
+def turnaround(data: Workload, priors: Priors, path: Path, evenings: Metric | None) -> None:
+    """Mean days until a message is done: a prompt part, and the wait for what was carried over to be worked off in scheduled time.
+
+    What was carried over and what was done after hours are parts of one spill, so the wait is given the after-hours metric.
+
+    Source: Asmussen (2003), Applied Probability and Queues, for the wait as work in the system over the rate at which it is done.
+    """
+    prompt, noise = (numpyro.sample(name, priors[name]) for name in ("turnaround_prompt", "turnaround_noise"))
+    if TURNAROUND not in data.streams:
+        return
+    by_week, length = data.span.by_week, data.span.length[:, None]
+    left, chance = 1.0 - path.share, spill(path.margin, path.sd).chance
+    own = jnp.square(left) * path.spilled_variance
+    passed_on = left[1:] * chance[1:] * own[:-1] * length[1:] * length[:-1]
+    carried = Moments(by_week(length * path.backlog), by_week(jnp.square(length) * own + 2.0 * jnp.pad(passed_on, ((1, 0), (0, 0)))))
+    if evenings is not None:
+        carried = given(carried, [(evenings, by_week(length * left * path.share * path.spilled_variance))])
+    done = by_week(path.capacity) + 1e-3
+    mean = prompt + jnp.maximum(carried.mean, 0.0) / done
+    variance = jnp.log1p(carried.variance / jnp.square(done * mean)) + jnp.square(noise)
+    law = Measure(jnp.log(mean) - 0.5 * variance, jnp.sqrt(variance), positive=True)
+    released(TURNAROUND, law, data.streams[TURNAROUND])
 
 
 def survey(data: Workload, priors: Priors, path: Path) -> None:

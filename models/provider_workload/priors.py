@@ -59,6 +59,8 @@ PRIORS = PriorTable(
         Prior("tlx_noise", "LogNormal", (log(0.40), 0.3), "log-odds", "[E] 9 points from day to day", "one survey's departure"),
         Prior("vendor_factor", "Normal", (0.0, 0.10), "log factor", "[E] one vendor stops the clock after 5 s idle, another after 45 s", "what a vendor's clock shows of a minute"),
         Prior("metric_noise", "LogNormal", ((log(0.05),) * 4, (0.5,) * 4), "log sd", "[E]", "a vendor metric's weekly error by metric"),
+        Prior("turnaround_prompt", "LogNormal", (log(0.5), 0.5), "days", "[E] no figure by provider found", "until a message is done where nothing is carried over"),
+        Prior("turnaround_noise", "LogNormal", (log(0.15), 0.4), "log sd", "[E]", "a week's mean turnaround about its expectation"),
         Prior("sd_drift", "HalfNormal", (0.03,), "log factor", "[E] constrained model discrepancy (Brynjarsdottir & O'Hagan 2014)", "slow departure of a clinic's metrics from the model"),
     ]
 )  # fmt: skip

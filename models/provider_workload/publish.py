@@ -36,6 +36,8 @@ from .workload import (
     STANDARD_DAY,
     STANDARD_PANEL,
     SURVEY,
+    TURNAROUND,
+    WEEKLY,
     Roster,
     Steps,
     Workload,
@@ -195,7 +197,17 @@ def _metrics(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng
     shoulder = np.where(data.schedule.open_days > 0, data.shoulder[roster.vendor_of], 0.0)
     outside = in_week @ (days * np.maximum(events.after_hours[0] / days - shoulder, 0.0)) * np.exp(factor)
     error = np.sqrt(np.square(noise[3] * outside) + NEAR_ZERO**2) * rng.standard_normal(outside.shape)
-    return {name: np.round(value, 1) for name, value in {**logs, METRICS[3]: np.maximum(outside + error, 0.0)}.items()}
+    minutes = {**logs, METRICS[3]: np.maximum(outside + error, 0.0)}
+    return {name: np.round(value, 1) for name, value in minutes.items()} | {TURNAROUND: np.round(_turnaround(data, draw, events, rng), 2)}
+
+
+def _turnaround(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng: np.random.Generator) -> np.ndarray:
+    """Mean days until a message is done; zero in weeks without scheduled time."""
+    carried = data.span.of_step @ (data.span.length[:, None] * events.backlog[0])
+    done = data.span.of_step @ (data.schedule.minutes * np.exp(draw["usable"]))
+    noise = draw["turnaround_noise"]
+    error = np.exp(noise * rng.standard_normal(done.shape) - 0.5 * noise**2)
+    return np.where(done > 0, (draw["turnaround_prompt"] + carried / np.where(done > 0, done, 1.0)) * error, 0.0)
 
 
 def _survey(data: Workload, draw: Mapping[str, np.ndarray], events: Events, rng: np.random.Generator) -> np.ndarray:
@@ -232,7 +244,7 @@ def _write(folder: Path, data: Workload, numbers: Mapping[str, np.ndarray], barr
 
 
 def _grid(data: Workload, stream: str) -> Grid:
-    weekly = stream in (*METRICS, SURVEY) or not data.span.daily
+    weekly = stream in WEEKLY or not data.span.daily
     return Grid({"week" if weekly else "day": data.span.weeks if weekly else data.span.starts, "provider": data.roster.provider})
 
 
@@ -244,7 +256,7 @@ def _table(seen: Degraded, present: np.ndarray, grid: Grid) -> pd.DataFrame:
     """Rows of the released cells."""
     time, provider = np.nonzero(present)
     whole = np.issubdtype(seen.values.dtype, np.integer) or (seen.values == np.round(seen.values)).all()
-    values = seen.values.astype(int) if whole else np.round(seen.values, 1)
+    values = seen.values.astype(int) if whole else np.round(seen.values, 2)
     shown = np.where(seen.hidden[present], HIDDEN, values[present].astype(str))
     starts, codes = grid.coords.values()
     return pd.DataFrame({"provider": codes[provider], grid.dims[0]: starts[time].astype("datetime64[D]").astype(str), "value": shown})
@@ -288,7 +300,7 @@ def _barriers(data: Workload, rng: np.random.Generator) -> dict[str, str]:
         dict.fromkeys(MESSAGES, slow + small + late)
         | dict.fromkeys(MODES, small + late)
         | dict.fromkeys(BOOKINGS, late)
-        | dict.fromkeys(METRICS, late + silent)
+        | dict.fromkeys((*METRICS, TURNAROUND), late + silent)
         | {SURVEY: answers}
     )
 
@@ -333,6 +345,7 @@ EXTRACTS = (
     *(Spec(name, f"{name}.csv.gz", "", "value", "messages", "step") for name in MESSAGES),
     *(Spec(name, f"{name}.csv.gz", "", "value", "visits", "step") for name in (*MODES, *BOOKINGS)),
     *(Spec(name, f"{name}.csv.gz", "week", "value", "minutes", "week", integer=False) for name in METRICS),
+    Spec(TURNAROUND, f"{TURNAROUND}.csv.gz", "week", "value", "days", "week", integer=False),
     Spec(SURVEY, f"{SURVEY}.csv.gz", "week", "value", "score", "week", integer=False),
     Spec("hours", "schedule.csv", "start", "hours", "minutes", "step", integer=False, more='absent = "zero"\n'),
     Spec("slots", "schedule.csv", "start", "slots", "visits", "step", integer=False, more='absent = "zero"\n'),

@@ -29,13 +29,15 @@ MESSAGES = ("advice", "prescriptions", "results", "calls")
 MODES = ("visits", "remote_visits")
 BOOKINGS = ("booked", "remote_booked")  # slots taken, of each mode
 METRICS = ("inbox_minutes", "documentation_minutes", "ehr_minutes", "after_hours_minutes")
+TURNAROUND = "turnaround_days"  # of messages
 SURVEY = "tlx"
-POSITIVE, CENSORED = METRICS[:3], METRICS[3]
+WEEKLY = (*METRICS, TURNAROUND, SURVEY)
+POSITIVE, CENSORED = (*METRICS[:3], TURNAROUND), METRICS[3]
 SCHEDULE = ("hours", "slots", "remote_slots")
 PANEL, DEFINITION = "panel", "shoulder"
 GROUPS = ("age 18-39", "age 40-64", "age 65+", "multimorbid", "portal")
-STREAMS = (*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY, *SCHEDULE, PANEL, DEFINITION)
-OPTIONAL = frozenset((*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY, DEFINITION))
+STREAMS = (*MESSAGES, *MODES, *BOOKINGS, *WEEKLY, *SCHEDULE, PANEL, DEFINITION)
+OPTIONAL = frozenset((*MESSAGES, *MODES, *BOOKINGS, *WEEKLY, DEFINITION))
 STANDARD_PANEL = 1800.0
 STANDARD_DAY = 480.0  # scheduled minutes that levels of demand and admin refer to
 DAY, WEEK = np.timedelta64(1, "D"), np.timedelta64(7, "D")
@@ -265,7 +267,7 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     schedule = schedule_of(planned[0] * 60.0, np.stack(planned[1:]), span)
     streams = {
         name: _stream(by_stream[name], observations[name], span, roster, study)
-        for name in (*MESSAGES, *MODES, *BOOKINGS, *METRICS, SURVEY)
+        for name in (*MESSAGES, *MODES, *BOOKINGS, *WEEKLY)
         if name in observations
     }
     if faults := _overfull(streams, schedule, roster, {name: by_stream[name].file_label for name in streams}):
@@ -288,7 +290,7 @@ def _faults(study: Study, extract: StudyExtract, hierarchy: Hierarchy) -> list[F
         ]
     stream, file = extract.stream, "study.toml"
     level = "organisation" if stream == DEFINITION else "provider"
-    weekly = stream in (*METRICS, SURVEY)
+    weekly = stream in WEEKLY
     found = []
     if extract.level != level:
         found.append(
@@ -451,5 +453,5 @@ def zeros_read(name: str, ends: np.ndarray) -> np.ndarray:
     """
     zero = (ends[..., 1] <= 0.0)[..., None]
     if name in POSITIVE:
-        return np.where(zero, [-np.inf, np.inf], ends)  # a week without work says nothing of what work takes
+        return np.where(zero, [-np.inf, np.inf], ends)  # a week without work says nothing of what work takes or waits
     return np.where(zero, [-np.inf, 0.0], ends) if name == CENSORED else ends

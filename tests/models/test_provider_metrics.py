@@ -22,6 +22,7 @@ part = partial(model_part, "provider_workload")
 
 
 workload, publish = part("workload"), part("publish")
+SHOWN = (*workload.METRICS, workload.TURNAROUND)
 
 
 def stream(name: str, numbers: np.ndarray, dim: str, starts: np.ndarray, providers: np.ndarray) -> object:
@@ -40,7 +41,9 @@ def typical_draw(data: object) -> dict[str, np.ndarray]:
         for name in ("message_minutes", "visit_minutes", "overlap", "admin_minutes", "cleared_off", "metric_noise")
     }
     providers = len(data.roster.provider)
-    return draw | centres | {"usable": np.full(providers, np.log(0.95)), "cleared": np.full(providers, 1.0), "speed": np.zeros(providers)}
+    habits = {"usable": np.full(providers, np.log(0.95)), "cleared": np.full(providers, 1.0), "speed": np.zeros(providers)}
+    waits = {"turnaround_prompt": np.array(0.3), "turnaround_noise": np.array(0.1)}  # so that what is carried over shows
+    return draw | centres | habits | waits
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +54,16 @@ def scores() -> dict[str, np.ndarray]:
     draw, rng = typical_draw(data), np.random.default_rng(5)
     providers, span = data.roster.provider, data.span
     priors = {name: row.build() for name, row in TWIN.definition.priors.items()}
-    found: dict[str, list[np.ndarray]] = {name: [] for name in workload.METRICS}
+    found: dict[str, list[np.ndarray]] = {name: [] for name in SHOWN}
     for _ in range(REPLICATES):
         numbers = publish._happen(data, draw, rng).numbers
         counts = {name: stream(name, numbers[name], "day", span.starts, providers) for name in (*workload.MESSAGES, *workload.MODES)}
-        metrics = {name: stream(name, numbers[name], "week", span.weeks, providers) for name in workload.METRICS}
+        metrics = {name: stream(name, numbers[name], "week", span.weeks, providers) for name in SHOWN}
         known = replace(data, streams=counts | metrics)
         conditioned = partial(TWIN.definition.model, known, priors)
         latent = {name: draw[name] for name in sites(conditioned).latent}
         laws = trace(seed(substitute(conditioned, latent), 0)).get_trace()
-        for name in workload.METRICS:
+        for name in SHOWN:
             law, value = laws[name]["fn"].law, numbers[name]
             log = name in workload.POSITIVE
             z = ((np.log(np.maximum(value, 1e-9)) if log else value) - np.asarray(law.loc)) / np.asarray(law.scale)
@@ -91,3 +94,17 @@ def test_metrics_that_share_minutes_are_not_counted_twice(scores: dict[str, np.n
     both = np.isfinite(scores[before]) & np.isfinite(scores[later])
     correlation = np.corrcoef(scores[before][both], scores[later][both])[0, 1]
     assert abs(correlation) < 0.1, correlation
+
+
+def test_turnaround_is_close_to_its_law(scores: dict[str, np.ndarray]) -> None:
+    z = scores[workload.TURNAROUND]
+    z = z[np.isfinite(z)]
+    assert abs(z.mean()) < 0.1, z.mean()
+    assert 0.85 < z.std() < 1.15, z.std()
+
+
+def test_turnaround_and_after_hours_minutes_of_one_spill_are_not_counted_twice(scores: dict[str, np.ndarray]) -> None:
+    both = [scores[name] for name in ("after_hours_minutes", workload.TURNAROUND)]
+    known = np.isfinite(both).all(0)
+    correlation = np.corrcoef(both[0][known], both[1][known])[0, 1]
+    assert abs(correlation) < 0.15, correlation
