@@ -25,6 +25,7 @@ from bayestwin.infer.nesting import Nesting
 
 STEP = 1e-3  # of a finite difference of the gradient, in units of the coordinates
 LEAST_CURVATURE = 0.05  # effects have a prior precision of one; flatter directions are not trusted
+SKEWED = 1.4  # spread of draws times spread of gradients, which is 1 of a normal law
 TRUSTED = (0.1, 10.0)  # how far draws may correct a coordinate's unit at once
 EVALUATIONS = 400  # of the potential on the way to its mode
 
@@ -166,7 +167,8 @@ def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "dr
     """Units in which draws spread as much as the gradients of their potential do.
 
     The curvature at a mode need not be typical of a skewed posterior. A normal law's draws spread by s and their gradients by 1 / s,
-    so that a few draws show s exactly; a skewed law's units lie between its sharp and its wide parts.
+    so that a few draws show s exactly. Of a law so skewed that the two are far from agreeing the draws' spread is taken: its wide part
+    says how long a trajectory must be.
 
     Args:
         q: draws.
@@ -180,7 +182,8 @@ def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "dr
         >>> scales(q, q / 9.0).round(6).tolist()
         [3.0]
     """
-    return np.clip((q.var(0) / gradient.var(0)) ** 0.25, *TRUSTED)
+    spread, steepness = q.std(0), gradient.std(0)
+    return np.clip(np.where(spread * steepness > SKEWED, spread, np.sqrt(spread / steepness)), *TRUSTED)
 
 
 def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], start: np.ndarray) -> np.ndarray:
