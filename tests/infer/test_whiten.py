@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
+import pytest
 from numpyro import distributions as dist
 from scipy import stats
 
@@ -108,3 +109,13 @@ def test_the_posterior_is_that_of_the_closed_form() -> None:
     assert abs(level.mean() - expected.mean()) < 0.05
     assert abs(level.std() / expected.std() - 1.0) < 0.06
     assert draws.stats["diverging"].sum() == 0
+
+
+def test_units_of_a_skewed_law_are_those_of_its_draws() -> None:
+    """Of a law far steeper somewhere than its spread would have it, the wide part sets the unit; of a normal one, either tells the same."""
+    rng = np.random.default_rng(3)
+    q = rng.normal(size=(4000, 2)) * 2.0
+    steep = np.where(q[:, 0] > 2.0, 6.0, 0.25) * q[:, 0]
+    found = scales(q, np.stack([steep, q[:, 1] / 4.0], axis=1))
+    np.testing.assert_allclose(found[0], q[:, 0].std(), rtol=1e-12)
+    assert found[1] == pytest.approx(2.0, rel=1e-6)
