@@ -93,24 +93,20 @@ def sample(
     flat, by_name = ravel_pytree(centre)
     places = layout(centre, nesting.of_unknowns(centre)) if nesting else None
 
+    auxiliary = fast.effects | fast.scales
+
+    # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
     def unknowns(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
         return by_name(found(q, places) if found and places else q)
 
-    # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
     def potential(q: jax.Array, found: Whitening | None) -> jax.Array:
         return potential_energy(fast, (), {}, unknowns(q, found))
 
-    if places:
-        begin, step = _turns(potential, sampling)
-        states = _apart(begin, jnp.zeros_like(flat), jnp.ones_like(flat), sampling)
-    else:
-        units = ravel_pytree(_units(fast, centre))[0]
-        begin, step = _nuts(potential, units, sampling)
-        states = _apart(begin, flat, units, sampling)
+    states, step = _turns(potential, flat.size, sampling) if places else _nuts(potential, flat, _units(fast, centre), sampling)
     split, found = _side_by_side(sampling.chains), blank(places) if places else None
     # Placed before the first step: a program is compiled for where its arguments lie.
     states = jax.device_put(states, split)
-    latent = {name[:-2] if name in fast.effects | fast.scales else name for name in centre}
+    latent = {name[:-2] if name in auxiliary else name for name in centre}
 
     def named(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
         values = constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True)
@@ -123,12 +119,12 @@ def sample(
         to_step = meanwhile.submit(_chunk(step, split).lower(states, _everywhere(found, split)).compile)
         to_natural = meanwhile.submit(natural.lower(flat_draws, found).compile)
         if places:
-            found = _everywhere(whitened(lambda x: potential_energy(fast, (), {}, by_name(x)), flat, places), split)
+            found = _everywhere(whitened(partial(potential, found=None), flat, places), split)
         rescaled = partial(_rescaled, places, split) if places else None
         z, stats, found = _run(to_step.result(), states, found, rescaled, sampling, watch)
-        sites = {name: np.asarray(value) for name, value in to_natural.result()(z.reshape(-1, flat.size), jax.device_get(found)).items()}
-    natural_sites = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items()}
-    return Draws({name: value for name, value in natural_sites.items() if name not in fast.effects | fast.scales}, stats)
+        sites = to_natural.result()(z.reshape(-1, flat.size), jax.device_get(found))
+    kept = {name: np.asarray(value).reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
+    return Draws(kept, stats)
 
 
 def _run(
@@ -169,17 +165,17 @@ def _rescaled(places: Layout, split: NamedSharding | None, states: Any, found: W
     return states._replace(z=z, z_grad=slope), _everywhere(found.scaled(scale, places), split)
 
 
-def _turns(potential: Callable, sampling: Sampling) -> tuple[Callable, Callable]:
-    """Beginning and transition of quarter turns in whitened coordinates; `potential` is of unknowns and a whitening."""
+def _turns(potential: Callable, size: int, sampling: Sampling) -> tuple[Turning, Callable]:
+    """First states and the transition of quarter turns in whitened coordinates; `potential` is of unknowns and a whitening."""
 
     def step(state: Turning, found: Whitening) -> Turning:
         return turn(partial(potential, found=found), state, sampling.warmup, max(sampling.target_accept, SURE))
 
-    return partial(first_turn, step=FIRST_STEP), step
+    return _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(size), jnp.ones(size), sampling), step
 
 
-def _nuts(potential: Callable, units: jax.Array, sampling: Sampling) -> tuple[Callable, Callable]:
-    """Beginning and transition of the No-U-Turn sampler.
+def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> tuple[Any, Callable]:
+    """First states and the transition of the No-U-Turn sampler.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
@@ -199,7 +195,7 @@ def _nuts(potential: Callable, units: jax.Array, sampling: Sampling) -> tuple[Ca
             rng_key=key,
         )
 
-    return begin, lambda state, found: step(state, (found,))
+    return _apart(begin, flat, units, sampling), lambda state, found: step(state, (found,))
 
 
 def _first_values(model: informed) -> dict[str, jax.Array]:
@@ -217,9 +213,9 @@ def _first_values(model: informed) -> dict[str, jax.Array]:
     return jax.jit(run)()
 
 
-def _units(model: informed, z: dict) -> dict[str, np.ndarray]:
-    """Scales to begin with: data-informed effects have unit scale by construction, the others begin small."""
-    return {name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()}
+def _units(model: informed, z: dict) -> jax.Array:
+    """Scales to begin with, flat: data-informed effects have unit scale by construction, the others begin small."""
+    return ravel_pytree({name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()})[0]
 
 
 def _apart(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> Any:
