@@ -35,7 +35,9 @@ Chains = Annotated[int, typer.Option(min=1, help="Independent chains.")]
 Count = Annotated[int, typer.Option(min=50, help="Draws kept a chain.")]
 Warmup = Annotated[int, typer.Option(min=50, help="Draws a chain spent on adaptation.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random number.")]
-Accept = Annotated[float, typer.Option(min=0.5, max=0.999, help="Acceptance that the step size is adapted to; whitened models take 0.9 at least.")]
+Accept = Annotated[
+    float, typer.Option(min=0.5, max=0.999, help="Acceptance that the step size is adapted to; whitened models take 0.9 at least.")
+]
 AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Rows known later are not seen.")]
 
 
