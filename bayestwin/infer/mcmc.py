@@ -27,9 +27,9 @@ from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.turns import FIRST_ENERGY, Turning, turn
+from bayestwin.infer.turns import FIRST_ENERGY, Point, Turning, followed, pushed
 from bayestwin.infer.turns import begin as first_turn
-from bayestwin.infer.whiten import Layout, Whitening, blank, layout, scales, whitened
+from bayestwin.infer.whiten import Layout, Whitening, layout, scales, unchanged, whitened
 from bayestwin.laws.collapsed import collapsed
 
 SURE = 0.9  # least acceptance of quarter turns: at NUTS's usual 0.8 their steps are so long that a rare state cannot bear them
@@ -102,10 +102,6 @@ def sample(
     def potential(q: jax.Array, found: Whitening | None) -> jax.Array:
         return potential_energy(fast, (), {}, unknowns(q, found))
 
-    states, step = _turns(potential, flat.size, sampling) if places else _nuts(potential, flat, _units(fast, centre), sampling)
-    split, found = _side_by_side(sampling.chains), blank(places) if places else None
-    # Placed before the first step: a program is compiled for where its arguments lie.
-    states = jax.device_put(states, split)
     latent = {name[:-2] if name in auxiliary else name for name in centre}
 
     def named(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
@@ -115,27 +111,36 @@ def sample(
     # Constrains and adds deterministic sites, draw by draw.
     natural = over_draws(named, sampling.chains * sampling.draws)
     flat_draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
-    with ThreadPoolExecutor(1) as meanwhile:  # one core compiles these, the other looks for the mode
-        to_step = meanwhile.submit(_chunk(step, split).lower(states, _everywhere(found, split)).compile)
-        to_natural = meanwhile.submit(natural.lower(flat_draws, found).compile)
-        if places:
-            found = _everywhere(whitened(partial(potential, found=None), flat, places), split)
-        rescaled = partial(_rescaled, places, split) if places else None
-        z, stats, found = _run(to_step.result(), states, found, rescaled, sampling, watch)
+    with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
+        plan = _turns(potential, flat, places, sampling, pool) if places else _nuts(potential, flat, _units(fast, centre), sampling, pool)
+        to_natural = pool.submit(natural.lower(flat_draws, unchanged(places) if places else None).compile)
+        z, stats, found = _run(plan(), sampling, watch)
         sites = to_natural.result()(z.reshape(-1, flat.size), jax.device_get(found))
     kept = {name: np.asarray(value).reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
     return Draws(kept, stats)
 
 
+class Chains(NamedTuple):
+    """Chains that are ready to go.
+
+    Attributes:
+        states: of the sampler, leading axis chain.
+        advance: (states, whitening) -> states and what is kept of them, `CHUNK` draws further.
+        found: whitening, or None.
+        rescaled: (states, whitening, window) -> states and whitening in new units; None where there is nothing to rescale.
+    """
+
+    states: Any
+    advance: Callable
+    found: Whitening | None = None
+    rescaled: Callable | None = None
+
+
 def _run(
-    advance: Callable,
-    states: Any,
-    found: Whitening | None,
-    rescaled: Callable | None,
-    sampling: Sampling,
-    watch: Callable[[Progress], None],
+    chains: Chains, sampling: Sampling, watch: Callable[[Progress], None]
 ) -> tuple[np.ndarray, dict[str, np.ndarray], Whitening | None]:
     """Warm up and draw, chunk by chunk; states and statistics (chain, draw, ...) of the draws that are kept, and the last whitening."""
+    states, advance, found, rescaled = chains
     kept, warm, divergences = [], [], 0
     total = sampling.warmup + sampling.draws
     for done in range(0, total, CHUNK):
@@ -157,25 +162,58 @@ def _run(
     return z, stats, found
 
 
-def _rescaled(places: Layout, split: NamedSharding | None, states: Any, found: Whitening, window: list) -> tuple[Any, Whitening]:
+def _rescaled(places: Layout, states: Any, found: Whitening, window: list) -> tuple[Any, Whitening]:
     """Chains and whitening in the units that a window of warm-up draws and gradients of all chains asks for."""
     q, gradient = (np.concatenate(part, axis=1).reshape(-1, states.z.shape[-1]) for part in zip(*window, strict=True))
     scale = scales(q, gradient)
-    z, slope = (jax.device_put(np.asarray(part), part.sharding) for part in (states.z / scale, states.z_grad * scale))
-    return states._replace(z=z, z_grad=slope), _everywhere(found.scaled(scale, places), split)
+    return states._replace(z=states.z / scale, z_grad=states.z_grad * scale), found.scaled(scale, places)
 
 
-def _turns(potential: Callable, size: int, sampling: Sampling) -> tuple[Turning, Callable]:
-    """First states and the transition of quarter turns in whitened coordinates; `potential` is of unknowns and a whitening."""
+def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
+    """Chains of quarter turns in whitened coordinates, once their one program, a push, is compiled.
 
-    def step(state: Turning, found: Whitening) -> Turning:
-        return turn(partial(potential, found=found), state, sampling.warmup, max(sampling.target_accept, SURE))
+    The program is called from here, a thread for each chain: a program of whole transitions would have to be compiled beside the one that
+    the mode is looked for with, and chains in one program would wait for one another at every step.
+    """
 
-    return _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(size), jnp.ones(size), sampling), step
+    def push(at: Point, angle: jax.Array, found: Whitening) -> Point:
+        return pushed(partial(potential, found=found), at, angle)
+
+    at_rest = Point(flat, jnp.zeros_like(flat), jnp.zeros_like(flat), jnp.zeros(()))
+    compiling = pool.submit(jax.jit(push).lower(at_rest, jnp.zeros(()), unchanged(places)).compile)
+
+    def ready() -> Chains:
+        step = compiling.result()
+
+        def look(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
+            at = step(at_rest._replace(z=jnp.asarray(q)), jnp.zeros(()), found)
+            return float(at.value), np.asarray(at.slope, float)
+
+        found = whitened(look, np.asarray(flat, float), places)
+        states = _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling)
+        follow = partial(followed, step, sampling.warmup, max(sampling.target_accept, SURE))
+        return Chains(states, partial(_in_threads, follow, pool), found, partial(_rescaled, places))
+
+    return ready
 
 
-def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> tuple[Any, Callable]:
-    """First states and the transition of the No-U-Turn sampler.
+def _in_threads(follow: Callable, pool: ThreadPoolExecutor, states: Turning, found: Whitening) -> tuple[Turning, Any]:
+    """Take every chain `CHUNK` transitions further, in a thread each."""
+    each = [jax.tree.map(lambda leaf, chain=chain: leaf[chain], states) for chain in range(len(states.z))]
+    ends, kept = zip(*pool.map(lambda state: _followed(follow, state, found), each), strict=True)
+    return jax.tree.map(lambda *leaf: jnp.stack(leaf), *ends), jax.tree.map(lambda *leaf: np.stack(leaf), *kept)
+
+
+def _followed(follow: Callable, state: Turning, found: Whitening) -> tuple[Turning, Any]:
+    kept = []
+    for _ in range(CHUNK):
+        state = follow(state, found)
+        kept.append(jax.device_get(_told(state)))
+    return state, jax.tree.map(lambda *leaf: np.stack(leaf), *kept)
+
+
+def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
+    """Chains of the No-U-Turn sampler, once their program is compiled.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
@@ -195,7 +233,16 @@ def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Samp
             rng_key=key,
         )
 
-    return _apart(begin, flat, units, sampling), lambda state, found: step(state, (found,))
+    split = _side_by_side(sampling.chains)
+    # Placed before the first step: a program is compiled for where its arguments lie.
+    states = jax.device_put(_apart(begin, flat, units, sampling), split)
+    compiling = pool.submit(_chunk(lambda state: step(state, (None,)), split).lower(states).compile)
+
+    def ready() -> Chains:
+        advance = compiling.result()
+        return Chains(states, lambda states, found: advance(states))
+
+    return ready
 
 
 def _first_values(model: informed) -> dict[str, jax.Array]:
@@ -239,36 +286,35 @@ def _side_by_side(chains: int) -> NamedSharding | None:
     return NamedSharding(mesh, PartitionSpec("chain"))
 
 
-def _everywhere(found: Any, split: NamedSharding | None) -> Any:
-    """What all chains share, on each chain's device."""
-    return found if split is None else jax.device_put(found, NamedSharding(split.mesh, PartitionSpec()))
-
-
 def _chunk(step: Callable, split: NamedSharding | None) -> Any:
     """The program that takes all chains `CHUNK` draws further, to be compiled."""
 
-    def chunk(state: Any, found: Any) -> tuple:
+    def chunk(state: Any) -> tuple:
         def draw(state: Any, _: None) -> tuple:
-            state = step(state, found)
-            stats = {
-                "diverging": state.diverging,
-                "energy": state.energy,
-                "n_steps": state.num_steps,
-                "acceptance_rate": state.accept_prob,
-                "step_size": state.adapt_state.step_size,
-                "lp": -state.potential_energy,
-            }
-            return state, (state.z, state.z_grad, stats)
+            state = step(state)
+            return state, _told(state)
 
         return jax.lax.scan(draw, state, None, length=CHUNK)
 
     if split is None:
-        return jax.jit(jax.vmap(chunk, in_axes=(0, None)))
-    shares = (split.spec, PartitionSpec())
-    alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=shares, out_specs=split.spec, check_vma=False)
+        return jax.jit(jax.vmap(chunk))
+    alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=split.spec, out_specs=split.spec, check_vma=False)
     return jax.jit(alone)
 
 
-def _first_chain(step: Callable, states: Any, found: Any) -> Any:
+def _told(state: Any) -> tuple:
+    """What is kept of a state: unknowns, gradient and statistics by ArviZ name."""
+    stats = {
+        "diverging": state.diverging,
+        "energy": state.energy,
+        "n_steps": state.num_steps,
+        "acceptance_rate": state.accept_prob,
+        "step_size": state.adapt_state.step_size,
+        "lp": -state.potential_energy,
+    }
+    return state.z, state.z_grad, stats
+
+
+def _first_chain(step: Callable, states: Any) -> Any:
     """A device's share is one chain, its leading axis kept."""
-    return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states), found))
+    return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states)))

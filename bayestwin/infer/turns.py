@@ -79,8 +79,24 @@ def begin(key: Array, z: Float[Array, " unknown"], step: float) -> Turning:
     return Turning(jnp.array(0), z, z, energy, energy, jnp.array(0), jnp.array(0.0), jnp.array(False), adaptation, key)
 
 
+class Point(NamedTuple):
+    """Where a trajectory is.
+
+    Attributes:
+        z: whitened unknowns.
+        momentum: of them.
+        slope: gradient of the potential there.
+        value: potential there.
+    """
+
+    z: Float[Array, " unknown"]
+    momentum: Float[Array, " unknown"]
+    slope: Float[Array, " unknown"]
+    value: Array
+
+
 def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, target: float) -> Turning:
-    """One transition.
+    """One transition, in one program.
 
     Args:
         potential: of whitened unknowns.
@@ -88,22 +104,79 @@ def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, targe
         warmup: transitions during which the step size adapts.
         target: mean acceptance probability to adapt it to.
     """
-    key, for_momentum, for_choice = jax.random.split(state.rng_key, 3)
-    momentum = jax.random.normal(for_momentum, state.z.shape, state.z.dtype)
+    start, angle, steps = opened(state)
+    end = jax.lax.fori_loop(0, steps, lambda _, at: pushed(potential, at, angle), start)
+    return closed(state, start, end, steps, warmup, target)
+
+
+def followed(push: Callable, warmup: int, target: float, state: Turning, found: Any) -> Turning:
+    """One transition, step by step from here.
+
+    Args:
+        push: compiled `pushed` of a point, an angle and a whitening.
+        warmup: transitions during which the step size adapts.
+        target: mean acceptance probability to adapt it to.
+        state: of the chain.
+        found: the whitening.
+    """
+    start, angle, steps = _open(state)
+    at = start
+    for _ in range(int(steps)):
+        at = push(at, angle, found)
+    return _close(state, start, at, steps, warmup, target)
+
+
+def opened(state: Turning) -> tuple[Point, Array, Array]:
+    """Where a transition begins, the angle of each of its steps, and their number."""
+    momentum = jax.random.normal(jax.random.split(state.rng_key, 3)[1], state.z.shape, state.z.dtype)
     longest = state.adapt_state.step_size
     length = jnp.minimum(TURN * (0.5 + jnp.mod(GOLDEN * (state.i + 1), 1.0)), MOST_STEPS * longest)
     steps = jnp.maximum(jnp.ceil(length / longest), 1.0).astype(int)
-    z, end, slope, value = rotated(potential, state.z, momentum, state.z_grad, length / steps, steps)
-    before = state.potential_energy + 0.5 * momentum @ momentum
-    after = value + 0.5 * end @ end
+    return Point(state.z, momentum, state.z_grad, state.potential_energy), length / steps, steps
+
+
+def pushed(potential: Callable[[Array], Array], at: Point, angle: Array) -> Point:
+    """Half a push by the remainder, a rotation, half a push.
+
+    Args:
+        potential: of whitened unknowns.
+        at: before.
+        angle: of the rotation; with none and no momentum, the potential and its gradient are found where it is.
+
+    Example:
+        >>> start = Point(jnp.ones(1), jnp.zeros(1), jnp.ones(1), jnp.array(0.5))
+        >>> end = pushed(lambda z: 0.5 * z @ z, start, jnp.pi / 2)
+        >>> end.z.round(6).tolist(), end.momentum.round(6).tolist()
+        ([0.0], [-1.0])
+    """
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    half = at.momentum - 0.5 * angle * (at.slope - at.z)
+    z, momentum = cos * at.z + sin * half, cos * half - sin * at.z
+    value, slope = jax.value_and_grad(potential)(z)
+    return Point(z, momentum - 0.5 * angle * (slope - z), slope, value)
+
+
+def closed(state: Turning, start: Point, end: Point, steps: Array, warmup: int, target: float) -> Turning:
+    """The state after a transition: the end of its trajectory, or where it was.
+
+    Args:
+        state: before.
+        start: of the trajectory.
+        end: of it.
+        steps: that it had.
+        warmup: transitions during which the step size adapts.
+        target: mean acceptance probability to adapt it to.
+    """
+    key, _, for_choice = jax.random.split(state.rng_key, 3)
+    before, after = (at.value + 0.5 * at.momentum @ at.momentum for at in (start, end))
     worse = jnp.where(jnp.isnan(after - before), jnp.inf, after - before)
     accept = jnp.exp(jnp.minimum(-worse, 0.0))
     taken = jax.random.uniform(for_choice) < accept
     return Turning(
         i=state.i + 1,
-        z=jnp.where(taken, z, state.z),
-        z_grad=jnp.where(taken, slope, state.z_grad),
-        potential_energy=jnp.where(taken, value, state.potential_energy),
+        z=jnp.where(taken, end.z, start.z),
+        z_grad=jnp.where(taken, end.slope, start.slope),
+        potential_energy=jnp.where(taken, end.value, start.value),
         energy=jnp.where(taken, after, before),
         num_steps=steps,
         accept_prob=accept,
@@ -113,41 +186,12 @@ def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, targe
     )
 
 
-def rotated(potential: Callable[[Array], Array], z: Array, momentum: Array, slope: Array, angle: Array, steps: Array) -> tuple:
-    """Half a push by the remainder, a rotation, half a push, as many times as there are steps.
-
-    Args:
-        potential: of whitened unknowns.
-        z: at the beginning.
-        momentum: likewise.
-        slope: gradient of the potential there.
-        angle: of each rotation.
-        steps: their number.
-
-    Returns:
-        Unknowns, momentum, gradient and potential at the end.
-
-    Example:
-        >>> z, momentum, _, _ = rotated(lambda z: 0.5 * z @ z, jnp.ones(1), jnp.zeros(1), jnp.ones(1), jnp.pi / 2, 1)
-        >>> z.round(6).tolist(), momentum.round(6).tolist()
-        ([0.0], [-1.0])
-    """
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    value_and_slope = jax.value_and_grad(potential)
-
-    def step(_: Any, at: tuple) -> tuple:
-        z, momentum, slope, _ = at
-        pushed = momentum - 0.5 * angle * (slope - z)
-        moved, momentum = cos * z + sin * pushed, cos * pushed - sin * z
-        value, slope = value_and_slope(moved)
-        return moved, momentum - 0.5 * angle * (slope - moved), slope, value
-
-    return jax.lax.fori_loop(0, steps, step, (z, momentum, slope, jnp.zeros((), z.dtype)))
-
-
 def _adapted(adaptation: Adaptation, done: Array, warmup: int, short: Array) -> Adaptation:
     """Larger steps after proposals better than wanted, during warm-up; their average at its end, and no change from then on."""
     average = next_average(short, adaptation.average)
     last = done == warmup - 1
     found = Adaptation(jnp.minimum(jnp.exp(jnp.where(last, average[1], average[0])), LARGEST), average)
     return jax.tree.map(lambda new, old: jnp.where(done < warmup, new, old), found, adaptation)
+
+
+_open, _close = jax.jit(opened), jax.jit(closed, static_argnums=(4, 5))

@@ -86,11 +86,11 @@ class Whitening(NamedTuple):
         return self._replace(own=self.own * own[:, None, :], shared=self.shared * shared)
 
 
-def blank(places: Layout) -> Whitening:
-    """A whitening of the right shapes, for programs to be compiled before it is found."""
+def unchanged(places: Layout) -> Whitening:
+    """The whitening that leaves unknowns as they are."""
     (units, slots), shared, near = places.own.shape, places.shared.size, places.near.shape[1]
-    parts = (units * slots + shared,), (units, slots, slots), (units, slots, near), (shared, shared)
-    return Whitening(*(jnp.zeros(shape) for shape in parts))
+    own = jnp.broadcast_to(jnp.eye(slots), (units, slots, slots))
+    return Whitening(jnp.zeros(units * slots + shared), own, jnp.zeros((units, slots, near)), jnp.eye(shared))
 
 
 def layout(values: Mapping[str, Array], nesting: Nesting) -> Layout:
@@ -198,29 +198,18 @@ def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], sta
     return minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxfun": EVALUATIONS, "maxcor": 30}).x
 
 
-def whitened(potential: Callable[[Array], Array], start: Array, places: Layout) -> Whitening:
+def whitened(look: Callable[[np.ndarray, Whitening], tuple[float, np.ndarray]], start: np.ndarray, places: Layout) -> Whitening:
     """Find a potential's mode and whiten by its curvature there; once more from there, for the last steps are short ones.
 
     Args:
-        potential: of the unknowns, flat.
+        look: the potential and its gradient at coordinates of a whitening.
         start: where to begin, flat.
         places: of the unknowns.
     """
-    compiled = jax.jit(jax.value_and_grad(potential))
+    as_they_are = unchanged(places)
 
-    def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = compiled(jnp.asarray(flat))
-        return float(value), np.asarray(slope, float)
+    def at(centre: np.ndarray) -> Whitening:
+        return whitening(centre, places, curvature(lambda flat: look(flat, as_they_are)[1], centre, places))
 
-    def look(centre: np.ndarray) -> Whitening:
-        return whitening(centre, places, curvature(lambda flat: evaluate(flat)[1], centre, places))
-
-    first = look(mode(evaluate, np.asarray(start, float)))
-    forward = jax.jit(lambda q: first(q, places))
-    pull = jax.jit(lambda q, slope: jax.vjp(forward, q)[1](slope)[0])
-
-    def from_first(q: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = evaluate(np.asarray(forward(jnp.asarray(q))))
-        return value, np.asarray(pull(jnp.asarray(q), jnp.asarray(slope)), float)
-
-    return look(np.asarray(forward(jnp.asarray(mode(from_first, np.zeros(start.size)))), float))
+    first = at(mode(lambda flat: look(flat, as_they_are), start))
+    return at(np.asarray(first(jnp.asarray(mode(lambda q: look(q, first), np.zeros(start.size))), places), float))

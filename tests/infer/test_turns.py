@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bayestwin.infer.turns import DIVERGED, LARGEST, Turning, begin, rotated, turn
+from bayestwin.infer.turns import DIVERGED, LARGEST, Point, Turning, begin, followed, pushed, turn
 
 TILT = 1.3
 
@@ -28,9 +28,16 @@ def states(potential: Callable, start: np.ndarray, transitions: int, warmup: int
     return jax.jit(lambda state: jax.lax.scan(one, state, None, length=transitions)[1])(first)
 
 
+def trajectory(potential: Callable, z: np.ndarray, momentum: np.ndarray, angle: float, steps: int) -> Point:
+    at = Point(jnp.asarray(z), jnp.asarray(momentum), jax.grad(potential)(jnp.asarray(z)), potential(z))
+    for _ in range(steps):
+        at = pushed(potential, at, jnp.asarray(angle))
+    return at
+
+
 def there(z: np.ndarray, momentum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    end = rotated(bent, jnp.asarray(z), jnp.asarray(momentum), jax.grad(bent)(jnp.asarray(z)), 0.4, 5)
-    return end[0], end[1]
+    end = trajectory(bent, z, momentum, 0.4, 5)
+    return end.z, end.momentum
 
 
 def test_a_trajectory_can_be_gone_back() -> None:
@@ -51,9 +58,20 @@ def test_volume_is_preserved() -> None:
 @pytest.mark.parametrize("angle", [0.1, 1.0, 2.5])
 def test_energy_of_a_normal_law_is_kept_whatever_the_step(angle: float) -> None:
     z, momentum = jnp.asarray(np.random.default_rng(3).normal(size=(2, 500)))
-    end, pushed, slope, value = rotated(lambda z: 0.5 * z @ z, z, momentum, z, angle, 3)
-    assert float(value + 0.5 * pushed @ pushed) == pytest.approx(float(0.5 * z @ z + 0.5 * momentum @ momentum), rel=1e-12)
-    np.testing.assert_allclose(slope, end)
+    end = trajectory(lambda z: 0.5 * z @ z, z, momentum, angle, 3)
+    assert float(end.value + 0.5 * end.momentum @ end.momentum) == pytest.approx(float(0.5 * z @ z + 0.5 * momentum @ momentum), rel=1e-12)
+    np.testing.assert_allclose(end.slope, end.z)
+
+
+def test_step_by_step_is_what_one_program_does() -> None:
+    state = begin(jax.random.key(3), jnp.ones(2), 0.1)
+    push = jax.jit(lambda at, angle, potential_is_closed_over: pushed(bent, at, angle))
+    for _ in range(12):
+        whole, state = turn(bent, state, 8, 0.8), followed(push, 8, 0.8, state, None)
+        jax.tree.map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9),
+            *(s._replace(rng_key=jax.random.key_data(s.rng_key)) for s in (whole, state)),
+        )
 
 
 def test_the_law_is_sampled() -> None:
