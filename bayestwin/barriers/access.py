@@ -233,7 +233,10 @@ class Access:
 
     def _draw(self, rng: np.random.Generator, *, grid: Grid, law: Any, given: Given, **chance: np.ndarray) -> np.ndarray:
         """Observations of counts drawn from their law."""
-        return self.degrade(rng, law(**chance).over(grid.shape).draw(rng), grid, given).cells
+        given = {} if given is None else given
+        if any(barrier.title not in given for barrier in self.barriers):
+            given = self._drawn(rng, grid) | dict(given)
+        return self.publish(rng, self._through(rng, law(**chance).draw(rng, grid.shape), grid, given), grid).cells
 
     def degrade(self, key: Any, clean: np.ndarray, grid: Grid, given: Given | None = None) -> Degraded:
         """Clean data as they come through this access.
@@ -252,10 +255,13 @@ class Access:
         rng = generator(key)
         clean = np.asarray(clean)
         need(clean.shape == grid.shape, f"the data have the shape {clean.shape}, their cells {grid.shape}")
-        given = self._drawn(rng, grid) | dict(given or {})
+        return self.publish(rng, self._through(rng, clean, grid, self._drawn(rng, grid) | dict(given or {})), grid)
+
+    def _through(self, rng: np.random.Generator, clean: np.ndarray, grid: Grid, given: Given) -> np.ndarray:
+        """What comes out of the channels."""
         for channel, cells in zip(self.channels, self._grids(grid), strict=False):
             clean = channel.draw(rng, clean, cells, _own(channel, given))
-        return self.publish(rng, clean, grid)
+        return clean
 
     def _drawn(self, rng: np.random.Generator, grid: Grid) -> dict[str, Any]:
         """The barriers' unknown parameters, from their priors."""

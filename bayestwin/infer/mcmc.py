@@ -189,7 +189,7 @@ def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampl
             at = step(at_rest._replace(z=jnp.asarray(q)), jnp.zeros(()), found)
             return float(at.value), np.asarray(at.slope, float)
 
-        found = whitened(look, np.asarray(flat, float), places)
+        found = whitened(look, np.asarray(flat, float), places, pool.map)
         states = _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling)
         follow = partial(followed, step, sampling.warmup, max(sampling.target_accept, SURE))
         return Chains(states, partial(_in_threads, follow, pool), found, partial(_rescaled, places))

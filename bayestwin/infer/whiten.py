@@ -27,7 +27,8 @@ STEP = 1e-3  # of a finite difference of the gradient, in units of the coordinat
 LEAST_CURVATURE = 0.05  # effects have a prior precision of one; flatter directions are not trusted
 SKEWED = 1.4  # spread of draws times spread of gradients, which is 1 of a normal law
 TRUSTED = (0.1, 10.0)  # how far draws may correct a coordinate's unit at once
-EVALUATIONS = 400  # of the potential on the way to its mode
+EVALUATIONS = (150, 400)  # of the potential on the way to its mode, before and after a first whitening
+FAR = 1e30  # potential where it cannot be computed
 
 
 class Arrow(NamedTuple):
@@ -114,22 +115,23 @@ def layout(values: Mapping[str, Array], nesting: Nesting) -> Layout:
     return Layout(own, shared, np.searchsorted(shared, near))
 
 
-def curvature(gradient: Callable[[np.ndarray], np.ndarray], at: np.ndarray, places: Layout) -> Arrow:
+def curvature(gradient: Callable[[np.ndarray], np.ndarray], at: np.ndarray, places: Layout, each: Callable = map) -> Arrow:
     """Second derivatives by central differences of the gradient; one probe for each slot and each shared unknown.
 
     Args:
         gradient: of the potential, flat.
         at: where, flat.
         places: of the unknowns.
+        each: calls a function with each of many arguments, as `map` does; an executor's does several at once.
     """
 
-    def along(index: np.ndarray | int) -> np.ndarray:
+    def along(index: np.ndarray) -> np.ndarray:
         direction = np.zeros_like(at)
         direction[index] = STEP
         return (gradient(at + direction) - gradient(at - direction)) / (2.0 * STEP)
 
-    by_slot = np.stack([along(slot)[places.own] for slot in places.own.T], axis=-1)
-    by_shared = np.stack([along(int(index)) for index in places.shared], axis=-1)
+    by_slot = np.stack(list(each(along, places.own.T)), axis=-1)[places.own]
+    by_shared = np.stack(list(each(along, places.shared)), axis=-1)
     border = by_shared[places.own[:, :, None], places.near[:, None, :]]
     return Arrow(by_slot, border, by_shared[places.shared])
 
@@ -186,30 +188,39 @@ def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "dr
     return np.clip(np.where(spread * steepness > SKEWED, spread, np.sqrt(spread / steepness)), *TRUSTED)
 
 
-def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], start: np.ndarray) -> np.ndarray:
+def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], start: np.ndarray, evaluations: int) -> np.ndarray:
     """The potential's minimum, or the best point found on the way to it.
 
     Args:
         value_and_gradient: of the potential, flat.
         start: where to begin.
+        evaluations: at most.
     """
     from scipy.optimize import minimize
 
-    return minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxfun": EVALUATIONS, "maxcor": 30}).x
+    return minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxfun": evaluations, "maxcor": 30}).x
 
 
-def whitened(look: Callable[[np.ndarray, Whitening], tuple[float, np.ndarray]], start: np.ndarray, places: Layout) -> Whitening:
-    """Find a potential's mode and whiten by its curvature there; once more from there, for the last steps are short ones.
+def whitened(
+    look: Callable[[np.ndarray, Whitening], tuple[float, np.ndarray]], start: np.ndarray, places: Layout, each: Callable = map
+) -> Whitening:
+    """Find a potential's mode and whiten by its curvature there: roughly first, then from there, where steps are straight.
 
     Args:
         look: the potential and its gradient at coordinates of a whitening.
         start: where to begin, flat.
         places: of the unknowns.
+        each: calls a function with each of many arguments, as `map` does.
     """
     as_they_are = unchanged(places)
 
-    def at(centre: np.ndarray) -> Whitening:
-        return whitening(centre, places, curvature(lambda flat: look(flat, as_they_are)[1], centre, places))
+    def finite(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
+        value, slope = look(q, found)
+        return (value if np.isfinite(value) else FAR), np.where(np.isfinite(slope), slope, 0.0)
 
-    first = at(mode(lambda flat: look(flat, as_they_are), start))
-    return at(np.asarray(first(jnp.asarray(mode(lambda q: look(q, first), np.zeros(start.size))), places), float))
+    def at(centre: np.ndarray) -> Whitening:
+        return whitening(centre, places, curvature(lambda flat: finite(flat, as_they_are)[1], centre, places, each))
+
+    first = at(mode(lambda flat: finite(flat, as_they_are), start, EVALUATIONS[0]))
+    q = mode(lambda q: finite(q, first), np.zeros(start.size), EVALUATIONS[1])
+    return at(np.asarray(first(jnp.asarray(q), places), float))

@@ -146,12 +146,13 @@ class Counts(NamedTuple):
         k = None if self.concentration is None else jnp.broadcast_to(self.concentration, shape)
         return Counts(jnp.broadcast_to(self.mean, shape), k)
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Counts: a gamma-distributed mean where they are overdispersed, then Poisson."""
-        mean = np.broadcast_to(np.asarray(self.mean, float), self.shape)
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Counts, of the law's own shape or another: a gamma-distributed mean where they are overdispersed, then Poisson."""
+        shape = shape or self.shape
+        mean = np.broadcast_to(np.asarray(self.mean, float), shape)
         if self.concentration is None:
             return rng.poisson(mean)
-        k = np.broadcast_to(np.asarray(self.concentration, float), self.shape)
+        k = np.broadcast_to(np.asarray(self.concentration, float), shape)
         return rng.poisson(rng.standard_gamma(k) * mean / k)
 
 
@@ -226,7 +227,7 @@ class Measure(NamedTuple):
         """The same law with an entry for every cell."""
         return Measure(jnp.broadcast_to(self.loc, shape), jnp.broadcast_to(self.scale, shape), self.positive)
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Measurements."""
-        drawn = rng.normal(np.asarray(self.loc, float), np.asarray(self.scale, float), self.shape)
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Measurements, of the law's own shape or another."""
+        drawn = rng.normal(np.asarray(self.loc, float), np.asarray(self.scale, float), shape or self.shape)
         return np.exp(drawn) if self.positive else drawn

@@ -56,7 +56,7 @@ class Score(NamedTuple):
         """The same law with an entry for every cell."""
         return Score(jnp.broadcast_to(self.loc, shape), jnp.broadcast_to(self.scale, shape), self.top)
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Scores."""
-        logit = rng.normal(np.asarray(self.loc, float), np.asarray(self.scale, float), self.shape)
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Scores, of the law's own shape or another."""
+        logit = rng.normal(np.asarray(self.loc, float), np.asarray(self.scale, float), shape or self.shape)
         return np.asarray(self.top) / (1.0 + np.exp(-logit))

@@ -87,7 +87,6 @@ class Trials(NamedTuple):
         """The same law with an entry for every cell."""
         return Trials(np.broadcast_to(np.asarray(self.number), shape), jnp.broadcast_to(self.probability, shape))
 
-    def draw(self, rng: np.random.Generator) -> np.ndarray:
-        """Counts."""
-        number, chance = np.broadcast_arrays(np.asarray(self.number, int), np.asarray(self.probability, float))
-        return rng.binomial(number, chance)
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """Counts, of the law's own shape or another."""
+        return rng.binomial(np.asarray(self.number, int), np.asarray(self.probability, float), shape or self.shape)

@@ -74,6 +74,18 @@ def test_flat_and_falling_directions_do_not_break_it() -> None:
     assert np.isfinite(np.asarray(white(jnp.ones(SIZE), places))).all()
 
 
+def test_a_search_that_steps_where_nothing_can_be_computed_goes_on() -> None:
+    """A potential whose gradient fails beyond a wall that the first long steps of the search run into."""
+    places = layout(NAMES, NESTING)
+
+    def walled(x: jax.Array) -> jax.Array:
+        return jnp.where(jnp.abs(x) < 3.0, 500.0 * (x - 2.9) ** 2, jnp.nan).sum()
+
+    white = found_by(walled, np.zeros(SIZE), places)
+    np.testing.assert_allclose(np.asarray(white.centre), 2.9, atol=1e-4)
+    np.testing.assert_allclose(np.asarray(white(jnp.ones(SIZE), places)) - 2.9, 1000.0**-0.5, rtol=1e-3)
+
+
 def test_unchanged_leaves_unknowns_as_they_are() -> None:
     places, flat = layout(NAMES, NESTING), jnp.linspace(-1.0, 1.0, SIZE)
     np.testing.assert_array_equal(unchanged(places)(flat, places), flat)
@@ -95,7 +107,7 @@ def test_units_of_a_skewed_law_lie_between_its_sharp_and_its_wide_parts() -> Non
 
 
 def test_the_mode_of_a_bowl_is_found() -> None:
-    found = mode(lambda x: (float(((x - 3.0) ** 2).sum()), 2.0 * (x - 3.0)), np.zeros(5))
+    found = mode(lambda x: (float(((x - 3.0) ** 2).sum()), 2.0 * (x - 3.0)), np.zeros(5), 50)
     np.testing.assert_allclose(found, 3.0, atol=1e-4)
 
 
