@@ -214,7 +214,9 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 def write_tree(path: Path, tree: xr.DataTree) -> None:
     """Write a DataTree as netCDF, lightly compressed."""
     encoding: dict[str, dict[Any, dict[str, Any]]] = {
-        node.path: {name: {"zlib": True, "complevel": 1} for name, v in node.data_vars.items() if v.dtype.kind in "fi" and v.ndim}
+        node.path: {
+            name: {"zlib": True, "complevel": 1, "shuffle": True} for name, v in node.data_vars.items() if v.dtype.kind in "fi" and v.ndim
+        }
         for node in tree.subtree
     }
     with replaced(path) as scratch:

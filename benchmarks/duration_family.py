@@ -34,7 +34,7 @@ def fitted(prepared: object, family: str) -> dict[str, float]:
     model = partial(durations, prepared.data, {name: row.build() for name, row in prepared.priors.items()}, family)
     draws = sample(model, prepared.twin.definition.pilot(prepared.data), bt.Sampling(draws=400))
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
-    cells, _ = log_densities(model, flat)
+    cells, _ = log_densities(model, flat)()
     shape = draws.stats["lp"].shape
     likelihood = dataset(
         {"durations": cells["durations"].reshape(*shape, *cells["durations"].shape[1:])},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -35,12 +36,14 @@ def assemble(definition: Definition, data: Any, model: Callable[[], None], draws
     rng = np.random.default_rng(seed)
     chains, count = next(iter(draws.sites.values())).shape[:2]
     flat = {name: value.reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
-    likelihood, prior_density = log_densities(model, flat)
     kept = np.linspace(0, count - 1, min(PREDICTIVE_DRAWS, count)).astype(int)
     thin = {name: value[:, kept].reshape(-1, *value.shape[2:]) for name, value in draws.sites.items()}
-    prior = prior_draws(model, rng, PRIOR_DRAWS)
-    # In one go, since to compile takes longer than to draw: first from the posterior, then from the prior.
-    both = predict(model, {name: np.concatenate([value, prior[name][: PREDICTIVE_DRAWS * 4]]) for name, value in thin.items()}, rng)
+    with ThreadPoolExecutor(1) as meanwhile:
+        densities = meanwhile.submit(log_densities(model, flat))
+        prior = prior_draws(model, rng, PRIOR_DRAWS)
+        # In one go, since to compile takes longer than to draw: first from the posterior, then from the prior.
+        both = predict(model, {name: np.concatenate([value, prior[name][: PREDICTIVE_DRAWS * 4]]) for name, value in thin.items()}, rng)
+    likelihood, prior_density = densities.result()
     replicated = {name: value[: len(kept) * chains] for name, value in both.items()}
     imagined = {name: value[len(kept) * chains :] for name, value in both.items()}
 

@@ -47,7 +47,7 @@ def sites(model: Callable[[], None]) -> Sites:
     )
 
 
-def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) -> tuple[dict, dict]:
+def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) -> Callable[[], tuple[dict, dict]]:
     """Log-likelihood by observed cell and log-prior by latent site.
 
     Args:
@@ -55,8 +55,9 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
         draws: latent sites, leading axis draw.
 
     Returns:
-        {observed site: (draw, cells...)}, in single precision: leave-one-out needs no more and most of a run's bytes are these; and
-        {latent site: (draw,)}.
+        A function that works them out, in a thread of its own if need be: the model's handlers, which threads would share, are
+        done with. It gives {observed site: (draw, cells...)}, in single precision: leave-one-out needs no more and most of a run's bytes are
+        these; and {latent site: (draw,)}.
     """
     names = sites(model)
     latent = {name: jnp.asarray(draws[name]) for name in names.latent}
@@ -66,7 +67,8 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
         density = {name: found[name]["fn"].log_prob(found[name]["value"]).astype(jnp.float32) for name in names.observed}
         return density, {name: found[name]["fn"].log_prob(found[name]["value"]).sum() for name in names.latent}
 
-    return _numpy(over_draws(one, len(next(iter(latent.values()))))(latent, None))
+    program = over_draws(one, len(next(iter(latent.values())))).lower(latent, None)
+    return lambda: _numpy(program.compile()(latent, None))
 
 
 def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
