@@ -27,7 +27,7 @@ from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.turns import FIRST_ENERGY, Point, Turning, followed, pushed
+from bayestwin.infer.turns import FIRST_ENERGY, Point, Turning, trajectory, turn
 from bayestwin.infer.turns import begin as first_turn
 from bayestwin.infer.whiten import Layout, Whitening, layout, scales, unchanged, whitened
 from bayestwin.laws.collapsed import collapsed
@@ -170,46 +170,51 @@ def _rescaled(places: Layout, states: Any, found: Whitening, window: list) -> tu
 
 
 def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
-    """Chains of quarter turns in whitened coordinates, once their one program, a push, is compiled.
+    """Chains of quarter turns in whitened coordinates, once their one program, a trajectory, is compiled.
 
-    The program is called from here, a thread for each chain: a program of whole transitions would have to be compiled beside the one that
+    The program is called from here, a thread for each chain: a program of many transitions would have to be compiled beside the one that
     the mode is looked for with, and chains in one program would wait for one another at every step.
     """
 
-    def push(at: Point, angle: jax.Array, found: Whitening) -> Point:
-        return pushed(partial(potential, found=found), at, angle)
+    def push(at: Point, angle: jax.Array, steps: jax.Array, found: Whitening) -> Point:
+        return trajectory(partial(potential, found=found), at, angle, steps)
 
+    one, no_angle = jnp.asarray(1), jnp.zeros(())
     at_rest = Point(flat, jnp.zeros_like(flat), jnp.zeros_like(flat), jnp.zeros(()))
-    compiling = pool.submit(jax.jit(push).lower(at_rest, jnp.zeros(()), unchanged(places)).compile)
+    compiling = pool.submit(jax.jit(push).lower(at_rest, no_angle, one, unchanged(places)).compile)
 
     def ready() -> Chains:
-        step = compiling.result()
+        program = compiling.result()
 
         def look(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
-            at = step(at_rest._replace(z=jnp.asarray(q)), jnp.zeros(()), found)
+            at = program(at_rest._replace(z=jnp.asarray(q)), no_angle, one, found)
             return float(at.value), np.asarray(at.slope, float)
+
+        def move(state: Turning, found: Whitening) -> Turning:
+            return turn(
+                lambda at, angle, steps: program(at, angle, steps, found), state, sampling.warmup, max(sampling.target_accept, SURE)
+            )
 
         found = whitened(look, np.asarray(flat, float), places, pool.map)
         states = _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling)
-        follow = partial(followed, step, sampling.warmup, max(sampling.target_accept, SURE))
-        return Chains(states, partial(_in_threads, follow, pool), found, partial(_rescaled, places))
+        return Chains(states, partial(_in_threads, move, pool), found, partial(_rescaled, places))
 
     return ready
 
 
-def _in_threads(follow: Callable, pool: ThreadPoolExecutor, states: Turning, found: Whitening) -> tuple[Turning, Any]:
+def _in_threads(move: Callable, pool: ThreadPoolExecutor, states: Turning, found: Whitening) -> tuple[Turning, Any]:
     """Take every chain `CHUNK` transitions further, in a thread each."""
+
+    def moved(state: Turning) -> tuple[Turning, Any]:
+        told = []
+        for _ in range(CHUNK):
+            state = move(state, found)
+            told.append(jax.device_get(_told(state)))
+        return state, jax.tree.map(lambda *leaf: np.stack(leaf), *told)
+
     each = [jax.tree.map(lambda leaf, chain=chain: leaf[chain], states) for chain in range(len(states.z))]
-    ends, kept = zip(*pool.map(lambda state: _followed(follow, state, found), each), strict=True)
-    return jax.tree.map(lambda *leaf: jnp.stack(leaf), *ends), jax.tree.map(lambda *leaf: np.stack(leaf), *kept)
-
-
-def _followed(follow: Callable, state: Turning, found: Whitening) -> tuple[Turning, Any]:
-    kept = []
-    for _ in range(CHUNK):
-        state = follow(state, found)
-        kept.append(jax.device_get(_told(state)))
-    return state, jax.tree.map(lambda *leaf: np.stack(leaf), *kept)
+    ends, told = zip(*pool.map(moved, each), strict=True)
+    return jax.tree.map(lambda *leaf: jnp.stack(leaf), *ends), jax.tree.map(lambda *leaf: np.stack(leaf), *told)
 
 
 def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:

@@ -14,7 +14,8 @@ Source: Shahbaba, Lan, Johnson & Neal (2014), Statistics and Computing 24, for s
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,38 +96,47 @@ class Point(NamedTuple):
     value: Array
 
 
-def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, target: float) -> Turning:
-    """One transition, in one program.
+def turn(push: Callable[[Point, Array, Array], Point], state: Turning, warmup: int, target: float) -> Turning:
+    """One transition.
+
+    Args:
+        push: takes a point on by a number of steps of an angle: `trajectory` of a potential.
+        state: of the chain.
+        warmup: transitions during which the step size adapts.
+        target: mean acceptance probability to adapt it to.
+    """
+    start, angle, steps = _opened(state)
+    return _closed(state, start, push(start, angle, steps), steps, warmup, target)
+
+
+def trajectory(potential: Callable[[Array], Array], start: Point, angle: Array, steps: Array) -> Point:
+    """Steps of half a push by the remainder, a rotation, and half a push.
 
     Args:
         potential: of whitened unknowns.
-        state: of the chain.
-        warmup: transitions during which the step size adapts.
-        target: mean acceptance probability to adapt it to.
+        start: where it begins; one step of no angle and without momentum finds the potential and its gradient there.
+        angle: of each rotation.
+        steps: their number, ≥ 1.
+
+    Example:
+        >>> start = Point(jnp.ones(1), jnp.zeros(1), jnp.ones(1), jnp.array(0.5))
+        >>> end = trajectory(lambda z: 0.5 * z @ z, start, jnp.array(jnp.pi / 6), 3)
+        >>> end.z.round(6).tolist(), end.momentum.round(6).tolist()
+        ([0.0], [-1.0])
     """
-    start, angle, steps = opened(state)
-    end = jax.lax.fori_loop(0, steps, lambda _, at: pushed(potential, at, angle), start)
-    return closed(state, start, end, steps, warmup, target)
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+
+    def step(_: Array, at: Point) -> Point:
+        half = at.momentum - 0.5 * angle * (at.slope - at.z)
+        z, momentum = cos * at.z + sin * half, cos * half - sin * at.z
+        value, slope = jax.value_and_grad(potential)(z)
+        return Point(z, momentum - 0.5 * angle * (slope - z), slope, value)
+
+    return jax.lax.fori_loop(0, steps, step, start)
 
 
-def followed(push: Callable, warmup: int, target: float, state: Turning, found: Any) -> Turning:
-    """One transition, step by step from here.
-
-    Args:
-        push: compiled `pushed` of a point, an angle and a whitening.
-        warmup: transitions during which the step size adapts.
-        target: mean acceptance probability to adapt it to.
-        state: of the chain.
-        found: the whitening.
-    """
-    start, angle, steps = _open(state)
-    at = start
-    for _ in range(int(steps)):
-        at = push(at, angle, found)
-    return _close(state, start, at, steps, warmup, target)
-
-
-def opened(state: Turning) -> tuple[Point, Array, Array]:
+@jax.jit
+def _opened(state: Turning) -> tuple[Point, Array, Array]:
     """Where a transition begins, the angle of each of its steps, and their number."""
     momentum = jax.random.normal(jax.random.split(state.rng_key, 3)[1], state.z.shape, state.z.dtype)
     longest = state.adapt_state.step_size
@@ -135,38 +145,9 @@ def opened(state: Turning) -> tuple[Point, Array, Array]:
     return Point(state.z, momentum, state.z_grad, state.potential_energy), length / steps, steps
 
 
-def pushed(potential: Callable[[Array], Array], at: Point, angle: Array) -> Point:
-    """Half a push by the remainder, a rotation, half a push.
-
-    Args:
-        potential: of whitened unknowns.
-        at: before.
-        angle: of the rotation; with none and no momentum, the potential and its gradient are found where it is.
-
-    Example:
-        >>> start = Point(jnp.ones(1), jnp.zeros(1), jnp.ones(1), jnp.array(0.5))
-        >>> end = pushed(lambda z: 0.5 * z @ z, start, jnp.pi / 2)
-        >>> end.z.round(6).tolist(), end.momentum.round(6).tolist()
-        ([0.0], [-1.0])
-    """
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-    half = at.momentum - 0.5 * angle * (at.slope - at.z)
-    z, momentum = cos * at.z + sin * half, cos * half - sin * at.z
-    value, slope = jax.value_and_grad(potential)(z)
-    return Point(z, momentum - 0.5 * angle * (slope - z), slope, value)
-
-
-def closed(state: Turning, start: Point, end: Point, steps: Array, warmup: int, target: float) -> Turning:
-    """The state after a transition: the end of its trajectory, or where it was.
-
-    Args:
-        state: before.
-        start: of the trajectory.
-        end: of it.
-        steps: that it had.
-        warmup: transitions during which the step size adapts.
-        target: mean acceptance probability to adapt it to.
-    """
+@partial(jax.jit, static_argnums=(4, 5))
+def _closed(state: Turning, start: Point, end: Point, steps: Array, warmup: int, target: float) -> Turning:
+    """The state after a transition: the end of its trajectory, or where it was."""
     key, _, for_choice = jax.random.split(state.rng_key, 3)
     before, after = (at.value + 0.5 * at.momentum @ at.momentum for at in (start, end))
     worse = jnp.where(jnp.isnan(after - before), jnp.inf, after - before)
@@ -192,6 +173,3 @@ def _adapted(adaptation: Adaptation, done: Array, warmup: int, short: Array) -> 
     last = done == warmup - 1
     found = Adaptation(jnp.minimum(jnp.exp(jnp.where(last, average[1], average[0])), LARGEST), average)
     return jax.tree.map(lambda new, old: jnp.where(done < warmup, new, old), found, adaptation)
-
-
-_open, _close = jax.jit(opened), jax.jit(closed, static_argnums=(4, 5))
