@@ -7,7 +7,7 @@ Draws are kept on the unconstrained scale until the end and turned into named qu
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from numpyro import distributions as dist
 from numpyro.distributions import biject_to
 from numpyro.handlers import seed, trace
@@ -27,7 +26,7 @@ from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.turns import FIRST_ENERGY, Point, Turning, trajectory, turn
+from bayestwin.infer.turns import FIRST_ENERGY, Turning, turn
 from bayestwin.infer.turns import begin as first_turn
 from bayestwin.infer.whiten import Layout, Whitening, layout, scales, unchanged, whitened
 from bayestwin.laws.collapsed import collapsed
@@ -114,7 +113,7 @@ def sample(
     with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
         plan = _turns(potential, flat, places, sampling, pool) if places else _nuts(potential, flat, _units(fast, centre), sampling, pool)
         to_natural = pool.submit(natural.lower(flat_draws, unchanged(places) if places else None).compile)
-        z, stats, found = _run(plan(), sampling, watch)
+        z, stats, found = _run(plan(), sampling, pool, watch)
         sites = to_natural.result()(z.reshape(-1, flat.size), jax.device_get(found))
     kept = {name: np.asarray(value).reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
     return Draws(kept, stats)
@@ -124,97 +123,83 @@ class Chains(NamedTuple):
     """Chains that are ready to go.
 
     Attributes:
-        states: of the sampler, leading axis chain.
-        advance: (states, whitening) -> states and what is kept of them, `CHUNK` draws further.
+        states: of the sampler, one a chain.
+        program: (state, whitening, reach, count) -> the state `count` draws on, and what is told of each.
         found: whitening, or None.
-        rescaled: (states, whitening, window) -> states and whitening in new units; None where there is nothing to rescale.
+        places: of its unknowns.
     """
 
-    states: Any
-    advance: Callable
+    states: list[Any]
+    program: Callable
     found: Whitening | None = None
-    rescaled: Callable | None = None
+    places: Layout | None = None
 
 
 def _run(
-    chains: Chains, sampling: Sampling, watch: Callable[[Progress], None]
+    chains: Chains, sampling: Sampling, pool: ThreadPoolExecutor, watch: Callable[[Progress], None]
 ) -> tuple[np.ndarray, dict[str, np.ndarray], Whitening | None]:
-    """Warm up and draw, chunk by chunk; states and statistics (chain, draw, ...) of the draws that are kept, and the last whitening."""
-    states, advance, found, rescaled = chains
+    """Warm up and draw, chunk by chunk, a thread for each chain.
+
+    Returns:
+        States and statistics (chain, draw, ...) of the draws that are kept, and the last whitening.
+    """
+    states, program, found, places = chains
     kept, warm, divergences = [], [], 0
     total = sampling.warmup + sampling.draws
     for done in range(0, total, CHUNK):
-        states, (z, gradient, stats) = advance(states, found)
+        further = pool.map(lambda state, found=found: jax.device_get(program(state, found, 1.0, CHUNK)), states)
+        states, told = map(list, zip(*further, strict=True))
+        z, gradient, stats = jax.tree.map(lambda *leaf: np.stack(leaf), *told)
         keep = (np.arange(done, done + CHUNK) >= sampling.warmup) & (np.arange(done, done + CHUNK) < total)
-        stats = {name: np.asarray(value)[:, keep] for name, value in stats.items()}
+        stats = {name: value[:, keep] for name, value in stats.items()}
         divergences += int(stats["diverging"].sum())
         if keep.any():
-            kept.append((np.asarray(z)[:, keep], stats))
+            kept.append((z[:, keep], stats))
         if done < sampling.warmup <= done + CHUNK:
             states = _one_step_size(states)
-        elif done + CHUNK < sampling.warmup and rescaled:
-            warm.append((np.asarray(z), np.asarray(gradient)))
+        elif done + CHUNK < sampling.warmup and found and places:
+            warm.append((z, gradient))
             if (chunks := done // CHUNK + 1) > 1 and chunks.bit_count() == 1:  # windows that double; the first chunk is on its way only
-                states, found = rescaled(states, found, warm[-(chunks // 2) :])
-        leapfrogs = float(np.mean(np.asarray(states.num_steps)))
+                states, found = _rescaled(states, found, places, warm[-(chunks // 2) :])
+        leapfrogs = float(np.mean([state.num_steps for state in states]))
         watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
     z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
     return z, stats, found
 
 
-def _rescaled(places: Layout, states: Any, found: Whitening, window: list) -> tuple[Any, Whitening]:
+def _rescaled(states: list[Any], found: Whitening, places: Layout, window: list) -> tuple[list[Any], Whitening]:
     """Chains and whitening in the units that a window of warm-up draws and gradients of all chains asks for."""
-    q, gradient = (np.concatenate(part, axis=1).reshape(-1, states.z.shape[-1]) for part in zip(*window, strict=True))
+    q, gradient = (np.concatenate(part, axis=1).reshape(-1, states[0].z.shape[-1]) for part in zip(*window, strict=True))
     scale = scales(q, gradient)
-    return states._replace(z=states.z / scale, z_grad=states.z_grad * scale), found.scaled(scale, places)
+    return [state._replace(z=state.z / scale, z_grad=state.z_grad * scale) for state in states], found.scaled(scale, places)
+
+
+def _one_step_size(states: list[Any]) -> list[Any]:
+    """Chains go on with the geometric mean of what each found in warm-up: one unlucky chain would keep all others waiting."""
+    shared = np.exp(np.mean([np.log(state.adapt_state.step_size) for state in states]))
+    return [state._replace(adapt_state=state.adapt_state._replace(step_size=shared)) for state in states]
 
 
 def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
-    """Chains of quarter turns in whitened coordinates, once their one program, a trajectory, is compiled.
+    """Chains of quarter turns in whitened coordinates, once their program is compiled: it looks for the mode, too."""
+    target = max(sampling.target_accept, SURE)
 
-    The program is called from here, a thread for each chain: a program of many transitions would have to be compiled beside the one that
-    the mode is looked for with, and chains in one program would wait for one another at every step.
-    """
+    def step(state: Turning, found: Whitening, reach: jax.Array) -> Turning:
+        return turn(partial(potential, found=found), state, sampling.warmup, target, reach)
 
-    def push(at: Point, angle: jax.Array, steps: jax.Array, found: Whitening) -> Point:
-        return trajectory(partial(potential, found=found), at, angle, steps)
-
-    one, no_angle = jnp.asarray(1), jnp.zeros(())
-    at_rest = Point(flat, jnp.zeros_like(flat), jnp.zeros_like(flat), jnp.zeros(()))
-    compiling = pool.submit(jax.jit(push).lower(at_rest, no_angle, one, unchanged(places)).compile)
+    states = _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling)
+    compiling = _compiling(step, states[0], unchanged(places), pool)
 
     def ready() -> Chains:
         program = compiling.result()
 
         def look(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
-            at = program(at_rest._replace(z=jnp.asarray(q)), no_angle, one, found)
-            return float(at.value), np.asarray(at.slope, float)
+            at, _ = program(states[0]._replace(z=q), found, 0.0, 1)
+            return float(at.potential_energy), np.asarray(at.z_grad)
 
-        def move(state: Turning, found: Whitening) -> Turning:
-            return turn(
-                lambda at, angle, steps: program(at, angle, steps, found), state, sampling.warmup, max(sampling.target_accept, SURE)
-            )
-
-        found = whitened(look, np.asarray(flat, float), places, pool.map)
-        states = _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling)
-        return Chains(states, partial(_in_threads, move, pool), found, partial(_rescaled, places))
+        return Chains(states, program, whitened(look, np.asarray(flat, float), places, pool.map), places)
 
     return ready
-
-
-def _in_threads(move: Callable, pool: ThreadPoolExecutor, states: Turning, found: Whitening) -> tuple[Turning, Any]:
-    """Take every chain `CHUNK` transitions further, in a thread each."""
-
-    def moved(state: Turning) -> tuple[Turning, Any]:
-        told = []
-        for _ in range(CHUNK):
-            state = move(state, found)
-            told.append(jax.device_get(_told(state)))
-        return state, jax.tree.map(lambda *leaf: np.stack(leaf), *told)
-
-    each = [jax.tree.map(lambda leaf, chain=chain: leaf[chain], states) for chain in range(len(states.z))]
-    ends, told = zip(*pool.map(moved, each), strict=True)
-    return jax.tree.map(lambda *leaf: jnp.stack(leaf), *ends), jax.tree.map(lambda *leaf: np.stack(leaf), *told)
 
 
 def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
@@ -238,16 +223,36 @@ def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Samp
             rng_key=key,
         )
 
-    split = _side_by_side(sampling.chains)
-    # Placed before the first step: a program is compiled for where its arguments lie.
-    states = jax.device_put(_apart(begin, flat, units, sampling), split)
-    compiling = pool.submit(_chunk(lambda state: step(state, (None,)), split).lower(states).compile)
+    states = _apart(begin, flat, units, sampling)
+    compiling = _compiling(lambda state, found, reach: step(state, (None,)), states[0], None, pool)
+    return lambda: Chains(states, compiling.result())
 
-    def ready() -> Chains:
-        advance = compiling.result()
-        return Chains(states, lambda states, found: advance(states))
 
-    return ready
+def _compiling(step: Callable, state: Any, found: Whitening | None, pool: ThreadPoolExecutor) -> Future:
+    """The program that takes a chain some draws further, no more than `CHUNK`, in a thread of its own: the others run beside it."""
+
+    def chunk(state: Any, found: Whitening | None, reach: jax.Array, count: jax.Array) -> tuple:
+        def draw(i: jax.Array, so_far: tuple) -> tuple:
+            state = step(so_far[0], found, reach)
+            return state, jax.tree.map(lambda all_of_them, one: all_of_them.at[i].set(one), so_far[1], _told(state))
+
+        told = jax.tree.map(lambda leaf: jnp.zeros((CHUNK, *leaf.shape), leaf.dtype), jax.eval_shape(_told, state))
+        return jax.lax.fori_loop(0, count, draw, (state, told))
+
+    return pool.submit(jax.jit(chunk).lower(state, found, 1.0, CHUNK).compile)
+
+
+def _told(state: Any) -> tuple:
+    """What is kept of a state: unknowns, gradient and statistics by ArviZ name."""
+    stats = {
+        "diverging": state.diverging,
+        "energy": state.energy,
+        "n_steps": state.num_steps,
+        "acceptance_rate": state.accept_prob,
+        "step_size": state.adapt_state.step_size,
+        "lp": -state.potential_energy,
+    }
+    return state.z, state.z_grad, stats
 
 
 def _first_values(model: informed) -> dict[str, jax.Array]:
@@ -270,56 +275,8 @@ def _units(model: informed, z: dict) -> jax.Array:
     return ravel_pytree({name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()})[0]
 
 
-def _apart(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> Any:
-    """One state a chain, started apart by a third of its units."""
+def _apart(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> list[Any]:
+    """A state for each chain, started apart by a third of its units."""
     apart = flat + 0.3 * units * np.random.default_rng(sampling.seed).standard_normal((sampling.chains, flat.size))
-    return jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
-
-
-def _one_step_size(states: Any) -> Any:
-    """Chains go on with the geometric mean of what each found in warm-up: one unlucky chain would keep all others waiting."""
-    own = states.adapt_state.step_size
-    shared = np.full(own.shape, np.exp(np.mean(np.log(np.asarray(own)))))
-    return states._replace(adapt_state=states.adapt_state._replace(step_size=jax.device_put(shared, own.sharding)))
-
-
-def _side_by_side(chains: int) -> NamedSharding | None:
-    """One device a chain, or None where there are too few and chains go in lockstep."""
-    if jax.local_device_count() < chains:
-        return None
-    mesh = Mesh(np.array(jax.local_devices()[:chains]), ("chain",))
-    return NamedSharding(mesh, PartitionSpec("chain"))
-
-
-def _chunk(step: Callable, split: NamedSharding | None) -> Any:
-    """The program that takes all chains `CHUNK` draws further, to be compiled."""
-
-    def chunk(state: Any) -> tuple:
-        def draw(state: Any, _: None) -> tuple:
-            state = step(state)
-            return state, _told(state)
-
-        return jax.lax.scan(draw, state, None, length=CHUNK)
-
-    if split is None:
-        return jax.jit(jax.vmap(chunk))
-    alone = jax.shard_map(partial(_first_chain, chunk), mesh=split.mesh, in_specs=split.spec, out_specs=split.spec, check_vma=False)
-    return jax.jit(alone)
-
-
-def _told(state: Any) -> tuple:
-    """What is kept of a state: unknowns, gradient and statistics by ArviZ name."""
-    stats = {
-        "diverging": state.diverging,
-        "energy": state.energy,
-        "n_steps": state.num_steps,
-        "acceptance_rate": state.accept_prob,
-        "step_size": state.adapt_state.step_size,
-        "lp": -state.potential_energy,
-    }
-    return state.z, state.z_grad, stats
-
-
-def _first_chain(step: Callable, states: Any) -> Any:
-    """A device's share is one chain, its leading axis kept."""
-    return jax.tree.map(lambda leaf: leaf[None], step(jax.tree.map(lambda leaf: leaf[0], states)))
+    states = jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
+    return [jax.tree.map(lambda leaf, chain=chain: leaf[chain], states) for chain in range(sampling.chains)]

@@ -14,8 +14,7 @@ Source: Shahbaba, Lan, Johnson & Neal (2014), Statistics and Computing 24, for s
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,84 +79,33 @@ def begin(key: Array, z: Float[Array, " unknown"], step: float) -> Turning:
     return Turning(jnp.array(0), z, z, energy, energy, jnp.array(0), jnp.array(0.0), jnp.array(False), adaptation, key)
 
 
-class Point(NamedTuple):
-    """Where a trajectory is.
-
-    Attributes:
-        z: whitened unknowns.
-        momentum: of them.
-        slope: gradient of the potential there.
-        value: potential there.
-    """
-
-    z: Float[Array, " unknown"]
-    momentum: Float[Array, " unknown"]
-    slope: Float[Array, " unknown"]
-    value: Array
-
-
-def turn(push: Callable[[Point, Array, Array], Point], state: Turning, warmup: int, target: float) -> Turning:
+def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, target: float, reach: Array | float = 1.0) -> Turning:
     """One transition.
 
     Args:
-        push: takes a point on by a number of steps of an angle: `trajectory` of a potential.
+        potential: of whitened unknowns.
         state: of the chain.
         warmup: transitions during which the step size adapts.
         target: mean acceptance probability to adapt it to.
+        reach: share of momentum and length that a trajectory has. With none it stays where it is, and potential and gradient are found
+            there: the program that draws serves to look as well.
     """
-    start, angle, steps = _opened(state)
-    return _closed(state, start, push(start, angle, steps), steps, warmup, target)
-
-
-def trajectory(potential: Callable[[Array], Array], start: Point, angle: Array, steps: Array) -> Point:
-    """Steps of half a push by the remainder, a rotation, and half a push.
-
-    Args:
-        potential: of whitened unknowns.
-        start: where it begins; one step of no angle and without momentum finds the potential and its gradient there.
-        angle: of each rotation.
-        steps: their number, ≥ 1.
-
-    Example:
-        >>> start = Point(jnp.ones(1), jnp.zeros(1), jnp.ones(1), jnp.array(0.5))
-        >>> end = trajectory(lambda z: 0.5 * z @ z, start, jnp.array(jnp.pi / 6), 3)
-        >>> end.z.round(6).tolist(), end.momentum.round(6).tolist()
-        ([0.0], [-1.0])
-    """
-    cos, sin = jnp.cos(angle), jnp.sin(angle)
-
-    def step(_: Array, at: Point) -> Point:
-        half = at.momentum - 0.5 * angle * (at.slope - at.z)
-        z, momentum = cos * at.z + sin * half, cos * half - sin * at.z
-        value, slope = jax.value_and_grad(potential)(z)
-        return Point(z, momentum - 0.5 * angle * (slope - z), slope, value)
-
-    return jax.lax.fori_loop(0, steps, step, start)
-
-
-@jax.jit
-def _opened(state: Turning) -> tuple[Point, Array, Array]:
-    """Where a transition begins, the angle of each of its steps, and their number."""
-    momentum = jax.random.normal(jax.random.split(state.rng_key, 3)[1], state.z.shape, state.z.dtype)
+    key, for_momentum, for_choice = jax.random.split(state.rng_key, 3)
+    momentum = reach * jax.random.normal(for_momentum, state.z.shape, state.z.dtype)
     longest = state.adapt_state.step_size
-    length = jnp.minimum(TURN * (0.5 + jnp.mod(GOLDEN * (state.i + 1), 1.0)), MOST_STEPS * longest)
+    length = jnp.minimum(reach * TURN * (0.5 + jnp.mod(GOLDEN * (state.i + 1), 1.0)), MOST_STEPS * longest)
     steps = jnp.maximum(jnp.ceil(length / longest), 1.0).astype(int)
-    return Point(state.z, momentum, state.z_grad, state.potential_energy), length / steps, steps
-
-
-@partial(jax.jit, static_argnums=(4, 5))
-def _closed(state: Turning, start: Point, end: Point, steps: Array, warmup: int, target: float) -> Turning:
-    """The state after a transition: the end of its trajectory, or where it was."""
-    key, _, for_choice = jax.random.split(state.rng_key, 3)
-    before, after = (at.value + 0.5 * at.momentum @ at.momentum for at in (start, end))
+    z, end, slope, value = rotated(potential, state.z, momentum, state.z_grad, length / steps, steps)
+    before = state.potential_energy + 0.5 * momentum @ momentum
+    after = value + 0.5 * end @ end
     worse = jnp.where(jnp.isnan(after - before), jnp.inf, after - before)
     accept = jnp.exp(jnp.minimum(-worse, 0.0))
     taken = jax.random.uniform(for_choice) < accept
     return Turning(
         i=state.i + 1,
-        z=jnp.where(taken, end.z, start.z),
-        z_grad=jnp.where(taken, end.slope, start.slope),
-        potential_energy=jnp.where(taken, end.value, start.value),
+        z=jnp.where(taken, z, state.z),
+        z_grad=jnp.where(taken, slope, state.z_grad),
+        potential_energy=jnp.where(taken, value, state.potential_energy),
         energy=jnp.where(taken, after, before),
         num_steps=steps,
         accept_prob=accept,
@@ -165,6 +113,38 @@ def _closed(state: Turning, start: Point, end: Point, steps: Array, warmup: int,
         adapt_state=_adapted(state.adapt_state, state.i, warmup, target - accept),
         rng_key=key,
     )
+
+
+def rotated(potential: Callable[[Array], Array], z: Array, momentum: Array, slope: Array, angle: Array, steps: Array) -> tuple:
+    """Half a push by the remainder, a rotation, half a push, as many times as there are steps.
+
+    Args:
+        potential: of whitened unknowns.
+        z: at the beginning.
+        momentum: likewise.
+        slope: gradient of the potential there.
+        angle: of each rotation.
+        steps: their number.
+
+    Returns:
+        Unknowns, momentum, gradient and potential at the end.
+
+    Example:
+        >>> z, momentum, _, _ = rotated(lambda z: 0.5 * z @ z, jnp.ones(1), jnp.zeros(1), jnp.ones(1), jnp.pi / 2, 1)
+        >>> z.round(6).tolist(), momentum.round(6).tolist()
+        ([0.0], [-1.0])
+    """
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    value_and_slope = jax.value_and_grad(potential)
+
+    def step(_: Any, at: tuple) -> tuple:
+        z, momentum, slope, _ = at
+        pushed = momentum - 0.5 * angle * (slope - z)
+        moved, momentum = cos * z + sin * pushed, cos * pushed - sin * z
+        value, slope = value_and_slope(moved)
+        return moved, momentum - 0.5 * angle * (slope - moved), slope, value
+
+    return jax.lax.fori_loop(0, steps, step, (z, momentum, slope, jnp.zeros((), z.dtype)))
 
 
 def _adapted(adaptation: Adaptation, done: Array, warmup: int, short: Array) -> Adaptation:

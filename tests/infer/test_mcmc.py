@@ -48,9 +48,9 @@ def test_new_units_leave_chains_and_their_gradients_where_they_are() -> None:
     identity = unchanged(places)
     sd = np.array([3.0, 0.5])
     q = sd * np.random.default_rng(1).standard_normal((2, CHUNK, 2))
-    state = Somewhere(jnp.asarray(q[:, -1]), jnp.asarray((q / sd**2)[:, -1]))
-    moved, found = mcmc._rescaled(places, state, identity, [(q, q / sd**2)])
-    np.testing.assert_allclose(np.asarray(moved.z), q[:, -1] / sd, rtol=1e-6)
-    np.testing.assert_allclose(np.asarray(moved.z_grad), q[:, -1] / sd, rtol=1e-6)
-    for before, after in zip(state.z, moved.z, strict=True):
-        np.testing.assert_allclose(np.asarray(found(after, places)), np.asarray(identity(before, places)), rtol=1e-6)
+    states = [Somewhere(*at) for at in zip(jnp.asarray(q[:, -1]), jnp.asarray((q / sd**2)[:, -1]), strict=True)]
+    moved, found = mcmc._rescaled(states, identity, places, [(q, q / sd**2)])
+    for before, after, chain in zip(states, moved, q, strict=True):
+        np.testing.assert_allclose(np.asarray(after.z), chain[-1] / sd, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(after.z_grad), chain[-1] / sd, rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(found(after.z, places)), np.asarray(identity(before.z, places)), rtol=1e-6)

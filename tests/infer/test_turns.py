@@ -1,14 +1,13 @@
 """Quarter turns: exact on a normal law, reversible and volume-preserving on any, and the law itself is what is sampled."""
 
 from collections.abc import Callable
-from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from bayestwin.infer.turns import DIVERGED, LARGEST, Point, Turning, begin, trajectory, turn
+from bayestwin.infer.turns import DIVERGED, LARGEST, Turning, begin, rotated, turn
 
 TILT = 1.3
 
@@ -22,21 +21,16 @@ def states(potential: Callable, start: np.ndarray, transitions: int, warmup: int
     """Every state of a chain, leading axis transition."""
 
     def one(state: Turning, _: None) -> tuple[Turning, Turning]:
-        moved = turn(partial(trajectory, potential), state, warmup, 0.8)
+        moved = turn(potential, state, warmup, 0.8)
         return moved, moved
 
     first = begin(jax.random.key(seed), jnp.asarray(start), 0.1)
     return jax.jit(lambda state: jax.lax.scan(one, state, None, length=transitions)[1])(first)
 
 
-def ends(potential: Callable, z: np.ndarray, momentum: np.ndarray, angle: float, steps: int) -> Point:
-    value, slope = jax.value_and_grad(potential)(jnp.asarray(z))
-    return trajectory(potential, Point(jnp.asarray(z), jnp.asarray(momentum), slope, value), jnp.asarray(angle), jnp.asarray(steps))
-
-
 def there(z: np.ndarray, momentum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    end = ends(bent, z, momentum, 0.4, 5)
-    return end.z, end.momentum
+    end = rotated(bent, jnp.asarray(z), jnp.asarray(momentum), jax.grad(bent)(jnp.asarray(z)), 0.4, 5)
+    return end[0], end[1]
 
 
 def test_a_trajectory_can_be_gone_back() -> None:
@@ -57,9 +51,18 @@ def test_volume_is_preserved() -> None:
 @pytest.mark.parametrize("angle", [0.1, 1.0, 2.5])
 def test_energy_of_a_normal_law_is_kept_whatever_the_step(angle: float) -> None:
     z, momentum = jnp.asarray(np.random.default_rng(3).normal(size=(2, 500)))
-    end = ends(lambda z: 0.5 * z @ z, z, momentum, angle, 3)
-    assert float(end.value + 0.5 * end.momentum @ end.momentum) == pytest.approx(float(0.5 * z @ z + 0.5 * momentum @ momentum), rel=1e-12)
-    np.testing.assert_allclose(end.slope, end.z)
+    end, pushed, slope, value = rotated(lambda z: 0.5 * z @ z, z, momentum, z, angle, 3)
+    assert float(value + 0.5 * pushed @ pushed) == pytest.approx(float(0.5 * z @ z + 0.5 * momentum @ momentum), rel=1e-12)
+    np.testing.assert_allclose(slope, end)
+
+
+def test_without_reach_it_looks_where_it_is() -> None:
+    state = begin(jax.random.key(3), jnp.array([0.3, -2.0]), 0.1)
+    found = turn(bent, state, 8, 0.8, reach=0.0)
+    value, slope = jax.value_and_grad(bent)(state.z)
+    assert found.num_steps == 1
+    for one, other in ((found.z, state.z), (found.potential_energy, value), (found.z_grad, slope)):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_the_law_is_sampled() -> None:
@@ -100,6 +103,6 @@ def test_an_energy_gone_astray_is_a_divergence_and_leaves_the_state_where_it_was
     found = states(wall, np.zeros(2), 3, warmup=0)
     assert not found.diverging[0]  # its energy is unknown: any transition leaves the start
     at_rest = begin(jax.random.key(1), jnp.zeros(2), 0.1)._replace(potential_energy=jnp.array(0.0))
-    struck = turn(partial(trajectory, wall), at_rest, 0, 0.8)
+    struck = turn(wall, at_rest, 0, 0.8)
     assert struck.diverging
     assert (struck.z == at_rest.z).all()
