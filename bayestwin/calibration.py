@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import sys
@@ -74,7 +75,7 @@ def calibrate(
     clock = Stopwatch(say)
     with clock.stage("reading extracts"):
         prepared = prepare(study if isinstance(study, Study) else read_study(study))
-        prepare_device(sampling.chains)
+        prepare_device()
     folder = Path(out) if out is not None else _run_folder(prepared, sampling)
     with new_run(folder) as scratch:
         manifest = _fill(scratch, prepared, sampling, clock, watch)
@@ -137,7 +138,7 @@ def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any]
         "sampling": asdict(sampling),
         "forecast": {"horizon_weeks": study.horizon_weeks, "scenario": None},
         "limits": list(definition.limits),
-        "device": f"{jax.devices()[0].platform} × {jax.local_device_count()}, {platform.machine()}",
+        "device": f"{jax.devices()[0].platform}, {os.cpu_count()} cores, {platform.machine()}",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": f"bayestwin calibrate {study.folder} --as-of {study.as_of} --chains {sampling.chains} --draws {sampling.draws} "

@@ -33,7 +33,7 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
     from bayestwin.infer.device import prepare_device
     from bayestwin.report.render import write_report
 
-    prepare_device(run.manifest["sampling"]["chains"])
+    prepare_device()
     prepared = _again(run)
     chosen = read_scenario(scenario, prepared.twin.definition.changes, prepared.labels) if scenario is not None else Scenario()
     tables, predictions = answers(prepared, run.posterior, weeks, chosen, run.manifest["sampling"]["seed"])

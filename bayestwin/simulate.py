@@ -66,12 +66,11 @@ def simulate_study(
         ModelError: if the model cannot be simulated.
     """
     from bayestwin.infer.device import prepare_device
-    from bayestwin.infer.settings import Sampling
 
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StudyError([Fault(str(out), "is not empty", expected="a new or empty folder", remedy="choose another --out")])
-    prepare_device(Sampling.chains)  # as a calibration in the same process will want it
+    prepare_device()
     definition, data, priors, place = _skeleton(study, model, design, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:

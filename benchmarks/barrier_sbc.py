@@ -30,7 +30,6 @@ from scipy import stats
 
 from bayestwin.barriers import Access, Degraded
 from bayestwin.infer.device import prepare_device
-from bayestwin.infer.settings import Sampling
 
 LEVEL = 0.001  # of the whole campaign: divided by the number of cases and quantities
 NAIVE_FAILS = 1e-6
@@ -223,7 +222,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="a line of JSON a case, ranks included")
     options = parser.parse_args()
-    prepare_device(Sampling.chains)
+    prepare_device()
     outcomes = []
     for name in options.case or CASES:
         started = time.perf_counter()

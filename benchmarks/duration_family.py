@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--study", type=Path, default=library_folder("data") / "virtual_practices")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    prepare_device(4)
+    prepare_device()
     prepared = prepare(bt.read_study(arguments.study))
     answer = {family: fitted(prepared, family) for family in FAMILIES}
     print(json.dumps(answer, indent=2) if arguments.json else "\n".join(f"{name}: {row}" for name, row in answer.items()))

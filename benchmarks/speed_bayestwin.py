@@ -50,7 +50,7 @@ NAMES = {"provider": 0}, {"clinic": 0}
 def engine(data: Counts, asked: Asked) -> Sampled:
     """Sample it."""
     compiled = compile_clock()
-    prepare_device(asked.chains)
+    prepare_device()
     sampling = Sampling(chains=asked.chains, warmup=asked.warmup, draws=asked.draws, seed=asked.seed)
     draws = sample(partial(model, data), Pilot(), sampling, nesting=Nesting(*NAMES, data.clinic_of))
     return Sampled({name: draws.sites[name] for name in PARAMETERS}, int(draws.stats["n_steps"].sum()), compiled())

@@ -7,9 +7,8 @@ import pytest
 from tiny_study import write_tiny_study
 
 from bayestwin.infer.device import prepare_device
-from bayestwin.infer.settings import Sampling
 
-prepare_device(Sampling.chains)  # once, before any test starts JAX
+prepare_device()  # once, before any test starts JAX
 
 ROOT = Path(__file__).parents[1]
 

@@ -1,54 +1,62 @@
-"""The device that the draws are made on, set up once before JAX starts."""
+"""The device that the draws are made on, set up once before JAX starts, and programs that go over draws."""
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
-def prepare_device(chains: int) -> None:
-    """Double precision, one host device a chain so that chains run side by side, compiled code kept on disk.
+def prepare_device() -> None:
+    """Double precision, compiled code kept on disk.
 
     Compiled programs are cached in `BAYESTWIN_CACHE` (default: the user's cache folder); it is safe to delete.
-    Where JAX is already running with fewer devices, chains run in lockstep on the ones there are.
-
-    Args:
-        chains: chains to run at once.
     """
     import jax
 
     jax.config.update("jax_enable_x64", True)
-    try:
-        jax.config.update("jax_num_cpu_devices", chains)
-    except RuntimeError:
-        pass  # JAX has started already: its devices are what there is.
     cache = Path(os.environ.get("BAYESTWIN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bayestwin")
     jax.config.update("jax_compilation_cache_dir", str(cache.expanduser()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 
-def over_draws(one: Callable, size: int) -> Any:
-    """A program that does one thing to every draw, a share of the draws on each device.
+def over_draws(one: Callable, draws: Any, common: Any) -> Callable[[], Callable]:
+    """Does one thing to every draw, a thread for each core.
 
     Args:
         one: of a draw and of what all draws have in common.
-        size: number of draws.
+        draws: arrays, or their shapes; leading axis draw.
+        common: likewise, of what all draws have in common.
 
     Returns:
-        A jitted function of the draws, leading axis draw, and of what they have in common.
+        A function that compiles the program, which is traced by now, in a thread of its own if need be. It returns the function of draws and
+        of what they have in common that gives NumPy arrays, leading axis draw.
     """
     import jax
-    from jax.sharding import Mesh, PartitionSpec
 
-    devices = jax.local_devices()
-    used = next(n for n in range(len(devices), 0, -1) if size % n == 0)
+    size = len(jax.tree.leaves(draws)[0])
+    shares = next(n for n in range(os.cpu_count() or 1, 0, -1) if size % n == 0)
+    each = size // shares
 
     def share(draws: Any, common: Any) -> Any:
         return jax.lax.map(lambda draw: one(draw, common), draws)
 
-    mesh = Mesh(np.array(devices[:used]), ("draw",))
-    return jax.jit(
-        jax.shard_map(share, mesh=mesh, in_specs=(PartitionSpec("draw"), PartitionSpec()), out_specs=PartitionSpec("draw"), check_vma=False)
-    )
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((each, *leaf.shape[1:]), leaf.dtype), draws)
+    traced = jax.jit(share).lower(shapes, common)
+
+    def compiled() -> Callable:
+        program = traced.compile()
+
+        def run(draws: Any, common: Any) -> Any:
+            def part(first: int) -> Any:
+                return jax.device_get(program(jax.tree.map(lambda leaf: leaf[first : first + each], draws), common))
+
+            with ThreadPoolExecutor(shares) as pool:
+                parts = list(pool.map(part, range(0, size, each)))
+            return jax.tree.map(lambda *leaf: np.concatenate(leaf), *parts)
+
+        return run
+
+    return compiled

@@ -107,15 +107,13 @@ def sample(
         values = constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True)
         return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
 
-    # Constrains and adds deterministic sites, draw by draw.
-    natural = over_draws(named, sampling.chains * sampling.draws)
-    flat_draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
+    draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
     with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
         plan = _turns(potential, flat, places, sampling, pool) if places else _nuts(potential, flat, _units(fast, centre), sampling, pool)
-        to_natural = pool.submit(natural.lower(flat_draws, unchanged(places) if places else None).compile)
+        to_natural = pool.submit(over_draws(named, draws, unchanged(places) if places else None))
         z, stats, found = _run(plan(), sampling, pool, watch)
-        sites = to_natural.result()(z.reshape(-1, flat.size), jax.device_get(found))
-    kept = {name: np.asarray(value).reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
+        sites = to_natural.result()(z.reshape(-1, flat.size), found)
+    kept = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
     return Draws(kept, stats)
 
 

@@ -60,15 +60,15 @@ def log_densities(model: Callable[[], None], draws: Mapping[str, np.ndarray]) ->
         these; and {latent site: (draw,)}.
     """
     names = sites(model)
-    latent = {name: jnp.asarray(draws[name]) for name in names.latent}
+    latent = {name: draws[name] for name in names.latent}
 
     def one(values: dict, _: None) -> tuple[dict, dict]:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
         density = {name: found[name]["fn"].log_prob(found[name]["value"]).astype(jnp.float32) for name in names.observed}
         return density, {name: found[name]["fn"].log_prob(found[name]["value"]).sum() for name in names.latent}
 
-    program = over_draws(one, len(next(iter(latent.values())))).lower(latent, None)
-    return lambda: _numpy(program.compile()(latent, None))
+    compiled = over_draws(one, latent, None)
+    return lambda: compiled()(latent, None)
 
 
 def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -75,7 +75,7 @@ def ours_by_date(triangle: Triangle, dates: np.ndarray, names: tuple[str, ...], 
     """Our nowcasts, the dates shared between processes."""
     one = partial(by_date, ours, triangle, names=names)
     if processes == 1:
-        prepare_device(1)
+        prepare_device()
         return pd.concat([one([day]) for day in progress(dates, "bayestwin", len(dates))], ignore_index=True)
     pools = [one_process(core) for core in range(processes)]
     answers = [pools[index % processes].submit(one, [day]) for index, day in enumerate(dates)]
@@ -92,12 +92,12 @@ def one_process(core: int) -> ProcessPoolExecutor:
     """
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
     if not hasattr(os, "sched_setaffinity"):
-        pool.submit(prepare_device, 1).result()
+        pool.submit(prepare_device).result()
         return pool
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {sorted(allowed)[core % len(allowed)]})
     try:
-        pool.submit(prepare_device, 1).result()
+        pool.submit(prepare_device).result()
     finally:
         os.sched_setaffinity(0, allowed)
     return pool

@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="where to write the figure")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    prepare_device(CHAINS)
+    prepare_device()
     data = read_published(arguments.source)
     wrong = sum(int(objection.wrong.sum()) for objection in Access(releases=RULES).objections(data.values, data.hidden))
     with shown() as (say, watch):

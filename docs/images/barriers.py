@@ -347,7 +347,7 @@ def write(figure: Figure, file: Path) -> None:
 
 def main(names: list[str]) -> None:
     """Write the pictures named, or all."""
-    prepare_device(SAMPLING.chains)
+    prepare_device()
     FOLDER.mkdir(exist_ok=True)
     for name in names or PICTURES:
         write(draw(name), FOLDER / f"{name}.svg")
