@@ -177,7 +177,9 @@ NO_SHOW_LIMIT, NO_SHOW_DAYS = (
     0.31,
     50.0,
 )  # [E] limit and pace after Green & Savin (2008), Operations Research 56; not checked against the paper
-FILL = (1e-4, 1.0 - 1e-4)
+NEVER = (
+    1e-4  # share of slots that stay empty however many ask, and that are taken however few do: chances never reach 0 or 1, and bend nowhere
+)
 
 
 def booking(
@@ -201,9 +203,9 @@ def booking(
         asked, offered, length = inputs
         queue = waiting + asked
         taken = offered - spill(offered - queue, jnp.sqrt(queue + 1e-3)).mean
-        fill = jnp.clip(jnp.where(offered > 0, taken / jnp.where(offered > 0, offered, 1.0), 0.5), *FILL)
+        fill = NEVER + (1.0 - 2.0 * NEVER) * jnp.where(offered > 0, taken / jnp.where(offered > 0, offered, 1.0), 0.5)
         chance = NO_SHOW_LIMIT - (NO_SHOW_LIMIT - prompt) * jnp.exp(-waiting / pace / NO_SHOW_DAYS)
-        left = jnp.maximum(queue - fill * offered, 0.0) * (1.0 - giving_up) ** length
+        left = (queue - taken) * (1.0 - giving_up) ** length
         return left, Booking(waiting, fill, chance)
 
     return jax.lax.scan(one, start, (requests, slots, days))

@@ -106,12 +106,15 @@ def _drift(data: Workload, minutes: WeeklyMinutes) -> Look:
 
 
 def _requests(patient: Guess, leaving: Guess) -> Look:
-    """Requests for visits: as many more than are booked as give up waiting."""
+    """Requests for visits: as many more than are booked as give up waiting.
+
+    Smooth, as all looks must be: a look that bends bends the coordinates, and so the potential.
+    """
 
     def look(sites: Sites) -> Evidence:
         part = (sites["giving_up"] - GIVING_UP[0]) / (GIVING_UP[1] - GIVING_UP[0])
         value = patient.log_rate.T + part * (leaving.log_rate - patient.log_rate).T
-        return Evidence(value, patient.information.T + jnp.clip(part, 0.0, 1.0) * (leaving.information - patient.information).T)
+        return Evidence(value, patient.information.T + jax.nn.sigmoid(4.0 * part - 2.0) * (leaving.information - patient.information).T)
 
     return look
 
