@@ -129,3 +129,18 @@ def test_the_booking_queue_is_that_of_the_plain_loop() -> None:
     plain = clinic.attendance(one, requests, slots, np.ones(STEPS), np.zeros(PROVIDERS))
     np.testing.assert_allclose(seen.fill, plain.booked, atol=1e-9)
     np.testing.assert_allclose(1.0 - seen.no_show, plain.comes, atol=1e-9)
+
+
+def test_the_chance_of_an_empty_slot_bends_nowhere_as_a_queue_builds_up() -> None:
+    """Where all slots are full the chance is never quite one, and its slope changes no faster than the step between two points allows."""
+    slots = jnp.full((40, 1), 12.0)
+
+    def log_empty(asked: jax.Array) -> jax.Array:
+        _, seen = flow.booking(jnp.full((40, 1), asked), slots, jnp.ones(40), jnp.array(0.1), jnp.array(0.05), jnp.zeros(1))
+        return jnp.log1p(-seen.fill[-1, 0])
+
+    points = jnp.linspace(6.0, 20.0, 14_001)
+    slope = np.asarray(jax.jit(jax.vmap(jax.grad(log_empty)))(points))
+    assert np.isfinite(slope).all()
+    assert float(log_empty(jnp.array(20.0))) == pytest.approx(np.log(flow.NEVER), abs=1e-6)
+    assert np.abs(np.diff(slope)).max() < 0.05 * np.abs(slope).max()

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+import jax
 import numpy as np
 import pytest
 from model_parts import model_part
@@ -67,7 +68,7 @@ def test_a_withheld_stream_says_nothing(data: object) -> None:
 
 
 def test_requests_follow_how_many_give_up(data: object) -> None:
-    """Where most slots are taken more must ask if more give up; the look goes through what was guessed at both ends."""
+    """Where most slots are taken more must ask if more give up; the look goes through both guesses, and from one's information to the other's."""
     slots = np.round(data.schedule.slots[0])
     asked = 0.97 * slots.sum(0) / data.span.open_days.sum() * data.span.open_days[:, None]
     chance = part("clinic").attendance(part("guess")._queue(0.05), asked, slots, data.span.length, np.zeros(slots.shape[1])).booked
@@ -78,7 +79,9 @@ def test_requests_follow_how_many_give_up(data: object) -> None:
     look = part("pilot").pilot(full).looks["provider_visits"]
     for guess, share in zip((few, many), part("pilot").GIVING_UP, strict=True):
         np.testing.assert_allclose(look({"giving_up": share}).value, guess.log_rate.T, atol=1e-9)
-        np.testing.assert_allclose(look({"giving_up": share}).information, guess.information.T, rtol=1e-9, atol=1e-12)
+    middle = look({"giving_up": sum(part("pilot").GIVING_UP) / 2.0}).information
+    np.testing.assert_allclose(middle, 0.5 * (few.information + many.information).T, rtol=1e-9)
+    np.testing.assert_allclose(look({"giving_up": 0.5}).information, many.information.T, rtol=1e-9, atol=1e-9)
 
 
 def test_the_season_is_seen_in_requests(data: object) -> None:
@@ -106,3 +109,19 @@ def test_what_metrics_leave_of_a_sum_is_that_of_the_joint_normal() -> None:
     assert float(found.variance) == pytest.approx(variance.sum() - gain @ variance)
     alone = model.given(within(np.array(9.0), np.array(30.0)), [(metrics[0], np.array(30.0))])
     assert 0.0 <= float(alone.variance) < 1e-6
+
+
+def test_the_look_at_requests_bends_nowhere() -> None:
+    """A corner in a look is a corner in the sampler's coordinates: slopes left and right of where it was found must agree."""
+    guess, pilot = part("guess").Guess, part("pilot")
+    one = np.ones((2, 3))
+    patient, leaving = (guess(share * one, one, one, one, told * np.ones((2, 5, 3))) for share, told in ((1.0, 2.0), (2.0, 30.0)))
+    look = pilot._requests(patient, leaving)
+
+    def told(giving_up: float) -> jax.Array:
+        value, information, _ = look({"giving_up": giving_up})
+        return value.sum() + information.sum()
+
+    slope = jax.jit(jax.grad(told))
+    for at in (*pilot.GIVING_UP, *np.linspace(0.001, 0.5, 40)):
+        assert abs(float(slope(at - 1e-9)) - float(slope(at + 1e-9))) < 1e-4 * abs(float(slope(at)))
