@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 
+CACHE_BYTES = 2**29  # a study's programs take some 4 MB; what was used longest ago goes first
+
 
 def prepare_device() -> None:
     """Double precision, compiled code kept on disk.
 
-    Compiled programs are cached in `BAYESTWIN_CACHE` (default: the user's cache folder); it is safe to delete.
+    Compiled programs are cached in `BAYESTWIN_CACHE` (default: the user's cache folder), half a gigabyte at most; it is safe to delete.
     """
     import jax
 
     jax.config.update("jax_enable_x64", True)
     cache = Path(os.environ.get("BAYESTWIN_CACHE") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "bayestwin")
     jax.config.update("jax_compilation_cache_dir", str(cache.expanduser()))
+    jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
 
 

@@ -1,4 +1,4 @@
-"""HMC in chunks, all chains at once, so that progress can be shown and a run can be watched.
+"""HMC in chunks, a thread for each chain, so that progress can be shown and a run can be watched.
 
 NumPyro's NUTS does the sampling or, where a posterior is whitened, trajectories of about a quarter turn; this file drives them.
 Draws are kept on the unconstrained scale until the end and turned into named quantities in one pass.
@@ -192,7 +192,7 @@ def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampl
         program = compiling.result()
 
         def look(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
-            at, _ = program(states[0]._replace(z=q), found, 0.0, 1)
+            at, _ = program(states[0]._replace(z=q, z_grad=np.zeros_like(q)), found, 0.0, 1)  # both stay where nothing can be computed
             return float(at.potential_energy), np.asarray(at.z_grad)
 
         return Chains(states, program, whitened(look, np.asarray(flat, float), places, pool.map), places)
