@@ -87,11 +87,11 @@ def turn(potential: Callable[[Array], Array], state: Turning, warmup: int, targe
         state: of the chain.
         warmup: transitions during which the step size adapts.
         target: mean acceptance probability to adapt it to.
-        reach: share of momentum and length that a trajectory has. With none it stays where it is, and potential and gradient are found
-            there: the program that draws serves to look as well.
+        reach: share of its length that a trajectory has. With none it stays where it is, and potential and gradient are found there: the
+            program that draws serves to look as well.
     """
     key, for_momentum, for_choice = jax.random.split(state.rng_key, 3)
-    momentum = reach * jax.random.normal(for_momentum, state.z.shape, state.z.dtype)
+    momentum = jax.random.normal(for_momentum, state.z.shape, state.z.dtype)
     longest = state.adapt_state.step_size
     length = jnp.minimum(reach * TURN * (0.5 + jnp.mod(GOLDEN * (state.i + 1), 1.0)), MOST_STEPS * longest)
     steps = jnp.maximum(jnp.ceil(length / longest), 1.0).astype(int)

@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from bayestwin.components.chance import binomial, gamma, gamma_poisson, normals
 
-from .flow import NEVER, NO_SHOW_DAYS, NO_SHOW_LIMIT
+from .flow import LEAST_CHANCE, NO_SHOW_DAYS, NO_SHOW_LIMIT
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT
 from .workload import STANDARD_DAY, Schedule
 
@@ -144,7 +144,7 @@ def attendance(people: People, requests: np.ndarray, slots: np.ndarray, length: 
         sd = np.sqrt(queue + 1e-3)
         margin = slots[t] - queue
         taken = slots[t] - (margin * ndtr(margin / sd) + sd * np.exp(-0.5 * (margin / sd) ** 2) / np.sqrt(2.0 * np.pi))
-        booked[t] = NEVER + (1.0 - 2.0 * NEVER) * np.where(slots[t] > 0, taken / np.where(slots[t] > 0, slots[t], 1.0), 0.5)
+        booked[t] = LEAST_CHANCE + (1.0 - 2.0 * LEAST_CHANCE) * np.where(slots[t] > 0, taken / np.where(slots[t] > 0, slots[t], 1.0), 0.5)
         late = NO_SHOW_LIMIT - (NO_SHOW_LIMIT - people.no_show) * np.exp(-waiting / pace / NO_SHOW_DAYS)
         comes[t] = 1.0 - late
         waiting = (queue - taken) * (1.0 - people.giving_up) ** length[t]

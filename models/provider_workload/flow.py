@@ -177,9 +177,7 @@ NO_SHOW_LIMIT, NO_SHOW_DAYS = (
     0.31,
     50.0,
 )  # [E] limit and pace after Green & Savin (2008), Operations Research 56; not checked against the paper
-NEVER = (
-    1e-4  # share of slots that stay empty however many ask, and that are taken however few do: chances never reach 0 or 1, and bend nowhere
-)
+LEAST_CHANCE = 1e-4  # that a slot is booked however few ask, and that it stays empty however many do
 
 
 def booking(
@@ -203,7 +201,7 @@ def booking(
         asked, offered, length = inputs
         queue = waiting + asked
         taken = offered - spill(offered - queue, jnp.sqrt(queue + 1e-3)).mean
-        fill = NEVER + (1.0 - 2.0 * NEVER) * jnp.where(offered > 0, taken / jnp.where(offered > 0, offered, 1.0), 0.5)
+        fill = LEAST_CHANCE + (1.0 - 2.0 * LEAST_CHANCE) * jnp.where(offered > 0, taken / jnp.where(offered > 0, offered, 1.0), 0.5)
         chance = NO_SHOW_LIMIT - (NO_SHOW_LIMIT - prompt) * jnp.exp(-waiting / pace / NO_SHOW_DAYS)
         left = (queue - taken) * (1.0 - giving_up) ** length
         return left, Booking(waiting, fill, chance)

@@ -74,16 +74,15 @@ def test_flat_and_falling_directions_do_not_break_it() -> None:
     assert np.isfinite(np.asarray(white(jnp.ones(SIZE), places))).all()
 
 
-def test_a_search_that_steps_where_nothing_can_be_computed_goes_on() -> None:
-    """A potential whose gradient fails beyond a wall that the first long steps of the search run into."""
+def test_where_gradients_cannot_be_computed_the_whitening_is_finite() -> None:
     places = layout(NAMES, NESTING)
 
-    def walled(x: jax.Array) -> jax.Array:
-        return jnp.where(jnp.abs(x) < 3.0, 500.0 * (x - 2.9) ** 2, jnp.nan).sum()
+    def look(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
+        x, pull = jax.vjp(lambda q: found(q, places), jnp.asarray(q))
+        return float(0.5 * x @ x), np.asarray(pull(x)[0]) if x[0] < 1e-6 else np.full(SIZE, np.nan)
 
-    white = found_by(walled, np.zeros(SIZE), places)
-    np.testing.assert_allclose(np.asarray(white.centre), 2.9, atol=1e-4)
-    np.testing.assert_allclose(np.asarray(white(jnp.ones(SIZE), places)) - 2.9, 1000.0**-0.5, rtol=1e-3)
+    white = whitened(look, np.zeros(SIZE), places)
+    assert np.isfinite(np.asarray(white(jnp.ones(SIZE), places))).all()
 
 
 def test_unchanged_leaves_unknowns_as_they_are() -> None:

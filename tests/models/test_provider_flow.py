@@ -142,5 +142,5 @@ def test_the_chance_of_an_empty_slot_bends_nowhere_as_a_queue_builds_up() -> Non
     points = jnp.linspace(6.0, 20.0, 14_001)
     slope = np.asarray(jax.jit(jax.vmap(jax.grad(log_empty)))(points))
     assert np.isfinite(slope).all()
-    assert float(log_empty(jnp.array(20.0))) == pytest.approx(np.log(flow.NEVER), abs=1e-6)
+    assert float(log_empty(jnp.array(20.0))) == pytest.approx(np.log(flow.LEAST_CHANCE), abs=1e-6)
     assert np.abs(np.diff(slope)).max() < 0.05 * np.abs(slope).max()
