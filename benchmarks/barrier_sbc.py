@@ -26,15 +26,13 @@ from barrier_cases import CASES, Case, exactly
 from barrier_fit import Fits, Program, compiled
 from barrier_model import Design, Latent, latent, model, selection
 from numpyro.handlers import seed, trace
-from scipy import stats
 
+from bayestwin.analyse.ranks import p_uniform, rank
 from bayestwin.barriers import Access, Degraded
 from bayestwin.infer.device import prepare_device
 
 LEVEL = 0.001  # of the whole campaign: divided by the number of cases and quantities
 NAIVE_FAILS = 1e-6
-BINS = 20
-KEPT = 100  # draws that a true value is ranked among
 MOST_RHAT, LEAST_ESS = 1.05, 100.0
 
 _programs: dict[tuple[str, str], Program] = {}
@@ -87,16 +85,6 @@ class Outcome:
     replicates: int
     ours: Ranks
     naive: Ranks
-
-
-def p_uniform(u: np.ndarray) -> float:
-    """P-value of uniformity: the smaller of a chi-square over 20 bins (spread) and Kolmogorov–Smirnov (shift), doubled.
-
-    Args:
-        u: values in 0..1.
-    """
-    counts = np.histogram(u, BINS, (0.0, 1.0))[0]
-    return float(min(1.0, 2.0 * min(stats.chisquare(counts).pvalue, stats.kstest(u, "uniform").pvalue)))
 
 
 def run(name: str, replicates: int, seed_: int = 0) -> Outcome:
@@ -168,19 +156,6 @@ def _ranked(fits: Fits, rng: np.random.Generator, seconds: float) -> Ranks:
     ess[moving] = array_stats.ess(halves, chain_axis=-2, draw_axis=-1)
     unsettled, short = ~(rhat <= MOST_RHAT), ~(ess >= LEAST_ESS)
     return Ranks(uniform, int((fits.divergences > 0).sum()), int(unsettled.any(-1).sum()), int(short.any(-1).sum()), seconds)
-
-
-def rank(draws: np.ndarray, truth: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ranks of true values among thinned draws, randomised over ties and within a rank, in 0..1.
-
-    Args:
-        draws: (replicate, draw).
-        truth: (replicate,).
-        rng: random generator.
-    """
-    kept = draws[:, :: draws.shape[1] // KEPT][:, :KEPT]
-    below, equal = (kept < truth[:, None]).sum(1), (kept == truth[:, None]).sum(1)
-    return (below + rng.random(len(truth)) * (equal + 1)) / (KEPT + 1)
 
 
 def table(outcomes: list[Outcome]) -> str:

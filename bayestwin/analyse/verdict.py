@@ -7,6 +7,7 @@ of the others, and constants among them have no R-hat.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -49,20 +50,41 @@ def judge(tree: xr.DataTree) -> Verdict:
     Returns:
         The verdict; sampling trouble is a result here, not an exception.
     """
+    posterior, stats = (tree[group].to_dataset() for group in ("posterior", "sample_stats"))
+    posterior = posterior.drop_vars(np.atleast_1d(posterior.attrs.get("deterministic", [])).tolist())
+    return _judged(_diagnostics(posterior), stats["energy"].to_numpy(), stats["diverging"].to_numpy())
+
+
+def judge_draws(sites: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray]) -> Verdict:
+    """Judge one of many fits, in a tenth of the time and with effective sample sizes that differ from `judge`'s by some per cent.
+
+    Args:
+        sites: what is to be judged, each (chain, draw, ...); sites that are constant have no R-hat.
+        stats: sampler statistics by ArviZ name, each (chain, draw).
+
+    Returns:
+        The verdict, elements named by their index.
+    """
+    from bayestwin.analyse.convergence import convergence
+
+    names = [
+        name + (f"{list(map(int, index))}" if index else "") for name, values in sites.items() for index in np.ndindex(values.shape[2:])
+    ]
+    flat = np.concatenate([values.reshape(*values.shape[:2], -1) for values in sites.values()], axis=-1)
+    return _judged({"name": np.array(names), **convergence(flat)}, stats["energy"], stats["diverging"])
+
+
+def _judged(table: dict[str, np.ndarray], energy: np.ndarray, diverging: np.ndarray) -> Verdict:
     import arviz_stats
 
-    posterior = tree["posterior"].to_dataset()
-    posterior = posterior.drop_vars(np.atleast_1d(posterior.attrs.get("deterministic", [])).tolist())
-    table = _diagnostics(posterior)
-    ebfmi = float(np.min(arviz_stats.bfmi(tree["sample_stats"].to_dataset())["energy"].to_numpy()))
     metrics = {
         "rhat_max": float(table["rhat"].max()),
         "ess_bulk_min": float(table["ess_bulk"].min()),
         "ess_tail_min": float(table["ess_tail"].min()),
-        "divergences": int(tree["sample_stats"]["diverging"].sum()),
-        "ebfmi_min": ebfmi,
-        "chains": posterior.sizes["chain"],
-        "draws": posterior.sizes["draw"],
+        "divergences": int(diverging.sum()),
+        "ebfmi_min": float(np.min(arviz_stats.bfmi(energy, chain_axis=0, draw_axis=1))),
+        "chains": energy.shape[0],
+        "draws": energy.shape[1],
         "parameters": len(table["rhat"]),
     }
     reasons, remedies = _reasons(metrics, table)

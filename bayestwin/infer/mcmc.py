@@ -88,7 +88,7 @@ def sample(
         Draws of every latent site, and in single precision of every deterministic one; the pilot's auxiliary sites left out.
     """
     fast = informed(collapsed(model), pilot)
-    centre = _first_values(fast)
+    centre = first_values(fast)
     flat, by_name = ravel_pytree(centre)
     places = layout(centre, nesting.of_unknowns(centre)) if nesting else None
 
@@ -232,15 +232,15 @@ def _compiling(step: Callable, state: Any, found: Whitening | None, pool: Thread
     def chunk(state: Any, found: Whitening | None, reach: jax.Array, count: jax.Array) -> tuple:
         def draw(i: jax.Array, so_far: tuple) -> tuple:
             state = step(so_far[0], found, reach)
-            return state, jax.tree.map(lambda all_of_them, one: all_of_them.at[i].set(one), so_far[1], _told(state))
+            return state, jax.tree.map(lambda all_of_them, one: all_of_them.at[i].set(one), so_far[1], record(state))
 
-        told = jax.tree.map(lambda leaf: jnp.zeros((CHUNK, *leaf.shape), leaf.dtype), jax.eval_shape(_told, state))
+        told = jax.tree.map(lambda leaf: jnp.zeros((CHUNK, *leaf.shape), leaf.dtype), jax.eval_shape(record, state))
         return jax.lax.fori_loop(0, count, draw, (state, told))
 
     return pool.submit(jax.jit(chunk).lower(state, found, 1.0, CHUNK).compile)
 
 
-def _told(state: Any) -> tuple:
+def record(state: Any) -> tuple:
     """What is kept of a state: unknowns, gradient and statistics by ArviZ name."""
     stats = {
         "diverging": state.diverging,
@@ -253,7 +253,7 @@ def _told(state: Any) -> tuple:
     return state.z, state.z_grad, stats
 
 
-def _first_values(model: informed) -> dict[str, jax.Array]:
+def first_values(model: informed) -> dict[str, jax.Array]:
     """Where chains begin, on the unconstrained scale: the pilot's values, the prior mean of what it leaves out."""
 
     def value(name: str, law: dist.Distribution) -> jax.Array:

@@ -165,7 +165,7 @@ def _bent(block: np.ndarray) -> np.ndarray:
     return (vector * np.maximum(value, LEAST_CURVATURE)) @ vector.T
 
 
-def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "draw unknown"]) -> Float[np.ndarray, " unknown"]:
+def scales[Draws: (np.ndarray, Array)](q: Draws, gradient: Draws) -> Draws:
     """Units in which draws spread as much as the gradients of their potential do.
 
     The curvature at a mode need not be typical of a skewed posterior. A normal law's draws spread by s and their gradients by 1 / s,
@@ -173,8 +173,11 @@ def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "dr
     says how long a trajectory must be.
 
     Args:
-        q: draws.
-        gradient: of the potential there.
+        q: draws, (draw, unknown).
+        gradient: of the potential there, likewise.
+
+    Returns:
+        Units, (unknown,).
 
     Source: Seyboldt, Carlson & Carpenter (2026), "Preconditioning Hamiltonian Monte Carlo by minimizing Fisher divergence",
         arXiv:2603.18845, for the geometric mean of the two.
@@ -184,8 +187,9 @@ def scales(q: Float[np.ndarray, "draw unknown"], gradient: Float[np.ndarray, "dr
         >>> scales(q, q / 9.0).round(6).tolist()
         [3.0]
     """
+    xp = q.__array_namespace__()
     spread, steepness = q.std(0), gradient.std(0)
-    return np.clip(np.where(spread * steepness > SKEWED, spread, np.sqrt(spread / steepness)), *TRUSTED)
+    return xp.clip(xp.where(spread * steepness > SKEWED, spread, xp.sqrt(spread / steepness)), *TRUSTED)
 
 
 def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], start: np.ndarray, evaluations: int) -> np.ndarray:

@@ -81,8 +81,6 @@ class DistinctCounts(dist.Distribution):
 
     def log_prob(self, value: Array) -> Float[Array, ""]:
         """Log probability of all counts together."""
-        k, mean = self.law.concentration, self.law.concentration / self.law.rate
-        own = k.reshape(-1)[self.group]
-        rising = log_gamma(self.value + own) - log_gamma(own) - log_factorial(self.value) + own * jnp.log(own)
-        cells = value * jnp.log(mean) - (value + k) * jnp.log(mean + k)
-        return (self.number * rising).sum() + jnp.where(self.seen, cells, 0.0).sum()
+        own = self.law.concentration.reshape(-1)[self.group]
+        rising = log_gamma(self.value + own) - log_gamma(own) - log_factorial(self.value)
+        return (self.number * rising).sum() + jnp.where(self.seen, self.law.log_powers(value), 0.0).sum()

@@ -19,6 +19,7 @@ STIRLING = (1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0)
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
+@jax.custom_jvp
 def log_gamma(x: Any) -> Float[Array, "..."]:
     """Log of the gamma function for arrays x > 0, absolute error below 1e-12 up to x of 1e6.
 
@@ -28,15 +29,31 @@ def log_gamma(x: Any) -> Float[Array, "..."]:
         >>> round(float(log_gamma(jnp.array(5.0))), 4)
         3.1781
     """
+    return _log_gamma_and_slope(x)[0]
+
+
+@log_gamma.defjvp
+def _digamma(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    value, slope = _log_gamma_and_slope(*primals)
+    return value, slope * tangents[0]
+
+
+def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
+    """Log of the gamma function and its derivative, which share most operations: found together they take half as long."""
     pair = x * (x + (RAISED - 1.0))  # x + i and x + 7 - i together: x (x + 7) + i (7 - i)
-    rise = pair * (pair + 6.0) * (pair + 10.0) * (pair + 12.0)
+    second, third, fourth = pair + 6.0, pair + 10.0, pair + 12.0
+    rise = pair * second * third * fourth
+    rise_slope = (2.0 * x + (RAISED - 1.0)) * (second * third * fourth + pair * (second * third + fourth * (second + third)))
     y = x + RAISED
     inverse = 1.0 / y
     square = inverse * inverse
-    series = jnp.zeros_like(y)
-    for coefficient in reversed(STIRLING):
+    series, series_slope = jnp.zeros_like(y), jnp.zeros_like(y)
+    for power, coefficient in reversed(list(enumerate(STIRLING))):
         series = series * square + coefficient
-    return (y - 0.5) * jnp.log(y) - y + HALF_LOG_2PI + series * inverse - jnp.log(rise)
+        series_slope = series_slope * square - (2 * power + 1) * coefficient
+    log_y = jnp.log(y)
+    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - jnp.log(rise)
+    return value, log_y - 0.5 * inverse + series_slope * square - rise_slope / rise
 
 
 def log_factorial(counts: Any) -> Float[Array, "..."]:
@@ -63,9 +80,12 @@ class NegativeBinomial(dist.GammaPoisson):
 
     def log_prob(self, value: Array) -> Float[Array, "..."]:
         """Log probability of the counts."""
-        k, mean = self.concentration, self.concentration / self.rate
-        rising = log_gamma(value + k) - log_gamma(k) - log_factorial(value)
-        return rising + value * jnp.log(mean) + k * jnp.log(k) - (value + k) * jnp.log(mean + k)
+        k = self.concentration
+        return log_gamma(value + k) - log_gamma(k) - log_factorial(value) + self.log_powers(value)
+
+    def log_powers(self, value: Array) -> Float[Array, "..."]:
+        """The part of the log probability that depends on the mean: value · log(mean / k) - (value + k) · log(1 + mean / k)."""
+        return -value * jnp.log(self.rate) - (value + self.concentration) * jnp.log1p(1.0 / self.rate)
 
 
 class DirichletMultinomial(dist.DirichletMultinomial):

@@ -13,7 +13,7 @@ from numpyro.infer.util import potential_energy
 import bayestwin as bt
 from bayestwin.components.informed import informed
 from bayestwin.errors import ScenarioError, StudyError
-from bayestwin.infer.mcmc import _first_values
+from bayestwin.infer.mcmc import first_values
 from bayestwin.infer.predictive import prior_draws
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.study import read_study
@@ -64,7 +64,7 @@ def test_what_is_hidden_holds_what_is_clean(clinic: Path, prepared: Prepared) ->
 def assert_finite(prepared: Prepared) -> None:
     """Density and gradient are finite where the pilot begins."""
     fast = informed(prepared.model, prepared.twin.definition.pilot(prepared.data))
-    start = _first_values(fast)
+    start = first_values(fast)
     value, slope = jax.jit(jax.value_and_grad(lambda z: potential_energy(fast, (), {}, z)))(start)
     assert np.isfinite(value)
     assert all(np.isfinite(part).all() for part in jax.tree.leaves(slope))

@@ -1,0 +1,135 @@
+"""Many fits of one model to data sets of the same shape, by one compiled program: backtests, calibration checks, preposterior analysis.
+
+The program takes the data as its argument, so that it is compiled once. Each fit finds the mode, whitens by the curvature there and draws
+by quarter turns, all inside the program. On a CPU the fits run side by side, a thread for each core; on a GPU they run batch by
+batch, every operation over all data sets of a batch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jax.scipy.optimize import minimize
+from jaxtyping import Array, Float
+from numpyro.infer.util import constrain_fn, potential_energy
+
+from bayestwin.components.informed import Pilot, informed
+from bayestwin.infer.mcmc import FIRST_STEP, SURE, Draws, first_values, record
+from bayestwin.infer.settings import Sampling
+from bayestwin.infer.turns import begin, turn
+from bayestwin.infer.whiten import LEAST_CURVATURE, scales
+
+BATCH = 128  # data sets at once on a GPU
+APART = 0.3  # sd of the chains' starts in whitened units
+SEARCH = 60  # steps to the mode at most
+PROBES = 8  # columns of the curvature at once: more leave the fast memory
+
+
+def sample_many(
+    model: Callable[[Any], None],
+    data: Any,
+    sampling: Sampling,
+    pilot: Callable[[Any], Pilot] = lambda one: Pilot(),
+    of: Callable[[Draws], Any] = lambda draws: draws,
+) -> Iterator[Any]:
+    """Sample the posteriors of one model given each of many data sets.
+
+    Args:
+        model: NumPyro model of one data set; what it reads from it are traced arrays. Data sets of unequal size are padded, and the model
+            masks what is not there.
+        data: arrays (any tree of them), leading axis data set.
+        sampling: chains, draws, warm-up, seed; data set i has the randomness of (seed, i) whatever runs beside it.
+        pilot: what a first look says about the model's effects, from one data set.
+        of: what to keep of a fit, called as soon as it is done; a fit's draws are not kept beside it.
+
+    Yields:
+        What is kept of each fit, in the order of the data sets.
+
+    Example:
+        >>> import numpyro, numpyro.distributions as dist
+        >>> def model(y):
+        ...     mean = numpyro.sample("mean", dist.Normal(0.0, 1.0))
+        ...     numpyro.sample("y", dist.Normal(mean, 1.0), obs=y)
+        >>> fits = sample_many(model, np.array([[1.0, 3.0], [0.0, 0.0]]), Sampling(chains=2, draws=500, warmup=50))
+        >>> [round(float(draws.sites["mean"].mean()), 0) for draws in fits]
+        [1.0, 0.0]
+    """
+    size = len(jax.tree.leaves(data)[0])
+    keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(sampling.seed)))(jnp.arange(size))
+    fit = partial(_fit, model, pilot, sampling)
+    at_once = 1 if jax.default_backend() == "cpu" else min(BATCH, size)
+    program = jax.jit(fit if at_once == 1 else jax.vmap(fit))
+
+    def run(first: int) -> list[Any]:
+        part = np.arange(first, min(first + at_once, size))
+        index = int(part[0]) if at_once == 1 else part
+        sites, stats = jax.device_get(program(jax.tree.map(lambda leaf: leaf[index], data), keys[index]))
+        each = [(sites, stats)] if at_once == 1 else [jax.tree.map(lambda leaf, i=i: leaf[i], (sites, stats)) for i in range(len(part))]
+        return [of(Draws(*one)) for one in each]
+
+    workers = (os.cpu_count() or 1) if at_once == 1 else 1
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque = deque()
+        for first in range(0, size, at_once):
+            waiting.append(pool.submit(run, first))
+            if len(waiting) > 2 * workers:  # no further ahead than that: fits that nobody has asked for take memory
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _fit(model: Callable, pilot: Callable, sampling: Sampling, data: Any, key: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Sites and statistics of one data set, each (chain, draw, ...)."""
+    fast = informed(partial(model, data), pilot(data))
+    flat, by_name = ravel_pytree(first_values(fast))
+
+    def plain(q: Float[Array, " unknown"]) -> Array:
+        return potential_energy(fast, (), {}, by_name(q))
+
+    centre = minimize(plain, flat, method="BFGS", options={"maxiter": SEARCH}).x
+    root = _root(_curvature(plain, centre))
+
+    def on(states: Any, root: Array, count: int) -> tuple[Any, tuple]:
+        """All chains some draws further, one after another."""
+
+        def step(state: Any, _: None) -> tuple[Any, tuple]:
+            moved = turn(lambda q: plain(centre + root @ q), state, sampling.warmup, max(sampling.target_accept, SURE))
+            return moved, record(moved)
+
+        return jax.lax.map(lambda state: jax.lax.scan(step, state, None, length=count), states)
+
+    for_starts, for_turns = jax.random.split(key)
+    apart = APART * jax.random.normal(for_starts, (sampling.chains, flat.size))
+    states = jax.vmap(partial(begin, step=FIRST_STEP))(jax.random.split(for_turns, sampling.chains), apart)
+    first = sampling.warmup // 3
+    states, _ = on(states, root, first)
+    states, (z, gradient, _) = on(states, root, first)
+    scale = scales(z.reshape(-1, flat.size), gradient.reshape(-1, flat.size))
+    states = states._replace(z=states.z / scale, z_grad=states.z_grad * scale)
+    root = root * scale
+    states, _ = on(states, root, sampling.warmup - 2 * first)
+    z, _, stats = on(states, root, sampling.draws)[1]
+    named = jax.vmap(jax.vmap(lambda q: constrain_fn(fast, (), {}, by_name(centre + root @ q), return_deterministic=True)))(z)
+    auxiliary = fast.effects | fast.scales
+    return {name: value for name, value in named.items() if name not in auxiliary}, stats
+
+
+def _curvature(potential: Callable, at: Float[Array, " unknown"]) -> Float[Array, "unknown unknown"]:
+    """Second derivatives, some columns at a time."""
+    slope = jax.grad(potential)
+    return jax.lax.map(lambda along: jax.jvp(slope, (at,), (along,))[1], jnp.eye(at.size), batch_size=PROBES)
+
+
+def _root(curvature: Float[Array, "unknown unknown"]) -> Float[Array, "unknown unknown"]:
+    """Root of the inverse, no flatter than the least curvature in any direction."""
+    value, vector = jnp.linalg.eigh(curvature)
+    return vector / jnp.sqrt(jnp.maximum(value, LEAST_CURVATURE))
