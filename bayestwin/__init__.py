@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bayestwin.export import export_run
     from bayestwin.forecasting import forecast
     from bayestwin.infer.settings import Sampling
+    from bayestwin.preposterior.value import access_value
     from bayestwin.report.render import write_report
     from bayestwin.runs import Run, load_run
     from bayestwin.simulate import simulate_study
@@ -46,6 +47,7 @@ _HOME = {
     "Run": "runs",
     "load_run": "runs",
     "forecast": "forecasting",
+    "access_value": "preposterior.value",
     "write_report": "report.render",
     "export_run": "export",
     "BayestwinError": "errors",
@@ -71,6 +73,7 @@ __all__ = [
     "Run",
     "load_run",
     "forecast",
+    "access_value",
     "write_report",
     "export_run",
     "BayestwinError",

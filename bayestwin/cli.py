@@ -182,6 +182,28 @@ def _weeks(horizon: str) -> int:
 
 
 @app.command()
+def access(
+    folder: RunFolder,
+    requests: Annotated[Path | None, typer.Option(help="TOML file of requests; each barrier lifted in whole if absent.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how much of a run's uncertainty is there because of how the data came, which barrier is to blame, and what to ask for first."""
+    with _errors():
+        from bayestwin.preposterior.value import access_value
+        from bayestwin.preposterior.words import access_text
+        from bayestwin.progress import shown
+        from bayestwin.report.render import write_report
+        from bayestwin.runs import load_run
+
+        run = load_run(folder)
+        with shown() as (say, watch):
+            answer = access_value(run, requests, say=say, watch=watch)
+            say("writing the report")
+            write_report(run)
+    _print(answer, as_json, access_text)
+
+
+@app.command()
 def report(folder: RunFolder, as_json: Json = False) -> None:
     """Write a run's report.html anew."""
     with _errors():

@@ -5,7 +5,8 @@
     │   └── ExtractError    an extract's rows are at fault
     ├── ModelError      no such model, or a model folder that lacks a part
     ├── RunError        a run folder is missing or incomplete
-    └── ScenarioError   a scenario file is at fault
+    ├── ScenarioError   a scenario file is at fault
+    └── RequestError    a file of data requests is at fault
 
 Every error carries all the faults found, not only the first.
 """
@@ -90,3 +91,7 @@ class RunError(BayestwinError):
 
 class ScenarioError(BayestwinError):
     """A scenario file is at fault."""
+
+
+class RequestError(BayestwinError):
+    """A file of data requests is at fault."""

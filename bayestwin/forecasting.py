@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from datetime import datetime
 from pathlib import Path
 
+from bayestwin.again import prepared_again
 from bayestwin.answers import answers
-from bayestwin.errors import Fault, RunError
-from bayestwin.prepared import Prepared, prepare
 from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
-from bayestwin.study import read_study
 from bayestwin.twin.scenario import Scenario, read_scenario
 
 
@@ -34,7 +31,7 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
     from bayestwin.report.render import write_report
 
     prepare_device()
-    prepared = _again(run)
+    prepared = prepared_again(run)
     chosen = read_scenario(scenario, prepared.twin.definition.changes, prepared.labels) if scenario is not None else Scenario()
     tables, predictions = answers(prepared, run.posterior, weeks, chosen, run.manifest["sampling"]["seed"])
     tree = run.tree.copy()
@@ -49,32 +46,3 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
         write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked})
         write_report(load_run(scratch))
     return load_run(folder)
-
-
-def _again(run: Run) -> Prepared:
-    """The run's study as it was read, or an error that says what has changed."""
-    folder = Path(run.manifest["study"]["folder"])
-    if not (folder / "study.toml").is_file():
-        raise RunError(
-            [
-                Fault(
-                    str(folder),
-                    "the run's study is not there",
-                    expected="the folder that was calibrated",
-                    remedy="put it back, or calibrate again",
-                )
-            ]
-        )
-    study = read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
-    prepared = prepare(study)
-    before = {row["extract"]: row["sha256"] for row in run.manifest["extracts"]}
-    changed = [row for row in prepared.provenance if before.get(row["extract"]) != row["sha256"]]
-    faults = [
-        Fault(row["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again")
-        for row in changed
-    ]
-    if prepared.twin.sha256 != run.manifest["model"]["sha256"]:
-        faults.append(Fault(str(prepared.twin.folder), "the model has changed since the run", remedy="calibrate again"))
-    if faults:
-        raise RunError(faults)
-    return prepared

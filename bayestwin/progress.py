@@ -12,7 +12,7 @@ def shown() -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
     """A progress display.
 
     Yields:
-        say: to be told each stage; watch: to be told the sampler's progress.
+        say: to be told each stage; watch: to be told how much is `done` of which `total`, and more in `words`.
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -36,7 +36,6 @@ def shown() -> Iterator[tuple[Callable[[str], None], Callable[[Any], None]]]:
                 console.print(stage)
 
         def watch(state: Any) -> None:
-            detail = f"{state.done}/{state.total} draws, {state.divergences} divergences, {state.leapfrogs:.0f} steps a draw"
-            progress.update(task, completed=state.done, total=state.total, detail=detail)
+            progress.update(task, completed=state.done, total=state.total, detail=state.words)
 
         yield say, watch

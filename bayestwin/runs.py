@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
+POSTERIOR, MANIFEST, REPORT, TRUTH, ACCESS = "posterior.nc", "manifest.json", "report.html", "truth.nc", "access.json"
 TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 

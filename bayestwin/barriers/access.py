@@ -196,7 +196,7 @@ class Access:
         Returns:
             A NumPyro distribution over (cells..., 2); cells of which nothing is known have log probability zero.
         """
-        from bayestwin.barriers.released import Coarsened, Noised, Released, add_widths
+        from bayestwin.barriers.released import Coarsened, Noised, Released, Source, add_widths
 
         inner, outer = split(self.releases)
         joint = None if inner else self._joint(counts, grid, given, outer)
@@ -207,10 +207,10 @@ class Access:
                 law = Coarsened(law, release)
             elif isinstance(release, Randomised):
                 law = Noised(law, release)
-        chance = {name: part for name, part in counts._asdict().items() if part is not None}
+        source = Source(self, counts, grid, given or {})
         draw = partial(self._draw, grid=grid, law=type(counts))
         widths = add_widths([release.widths for release in outer])
-        return Released(law, shape, widths, chance | {"given": dict(given or {})}, draw, 0 if joint is None else joint[1])
+        return Released(law, shape, widths, source, draw, 0 if joint is None else joint[1])
 
     def _joint(self, counts: Any, grid: Grid, given: Given | None, outer: tuple[Coarsening, ...]) -> tuple[Any, int] | None:
         """The law of cells that depend on one another, and over how many of the last axes; None where each stands for itself."""

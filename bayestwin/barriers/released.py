@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,11 @@ from numpyro.distributions import constraints
 from bayestwin.barriers.barrier import Coarsening, Randomised
 from bayestwin.laws.expected import Expected
 from bayestwin.laws.widths import Widths
+
+if TYPE_CHECKING:
+    from bayestwin.barriers.access import Access
+    from bayestwin.barriers.grid import Grid
+    from bayestwin.laws.expected import Counts, Measure
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,22 @@ def add_widths(widths: list[Widths]) -> Widths:
     return Widths(1 + sum(w.few - 1 for w in widths), any(w.wide for w in widths))
 
 
+class Source(NamedTuple):
+    """Where published values come from.
+
+    Attributes:
+        access: what they came through.
+        counts: law of the cells that come in.
+        grid: those cells.
+        given: the barriers' parameters by name, by barrier.
+    """
+
+    access: Access
+    counts: Counts | Measure
+    grid: Grid
+    given: Mapping[str, Mapping[str, Any]]
+
+
 class Released(dist.Distribution):
     """Law of observations as they are published: pairs of ends on the last axis.
 
@@ -69,7 +90,7 @@ class Released(dist.Distribution):
         law: law of the values that the ends are about.
         shape: shape of the cells.
         widths: how far apart the ends can be.
-        chance: the arrays that observations are drawn from.
+        source: where observations come from.
         one: (generator, **chance) -> observations, by NumPy.
         event_dim: how many of the last axes of cells make one event (cells that depend on one another).
     """
@@ -81,18 +102,18 @@ class Released(dist.Distribution):
         law: Expected,
         shape: tuple[int, ...],
         widths: Widths,
-        chance: Mapping[str, Array],
+        source: Source,
         one: Callable[..., np.ndarray],
         event_dim: int = 0,
     ) -> None:
-        self.law, self.widths, self._one = law, widths, one
-        self._chance = dict(chance)
+        self.law, self.widths, self.source, self._one = law, widths, source, one
         split = len(shape) - event_dim
         super().__init__(batch_shape=shape[:split], event_shape=(*shape[split:], 2), validate_args=False)
 
     def chance(self) -> dict[str, Array]:
         """The arrays that `draw` needs."""
-        return self._chance
+        parts = {name: part for name, part in self.source.counts._asdict().items() if part is not None}
+        return parts | {"given": dict(self.source.given)}
 
     def draw(self, rng: np.random.Generator, **chance: Any) -> np.ndarray:
         """Observations of many draws, leading axis draw in the chance and in the answer."""
@@ -114,7 +135,7 @@ class Released(dist.Distribution):
             return np.stack(each).reshape(shape).astype(float)
 
         answer = jax.ShapeDtypeStruct(shape, jnp.result_type(float))
-        return jax.pure_callback(drawn, answer, jax.random.key_data(key), self._chance, vmap_method="sequential")
+        return jax.pure_callback(drawn, answer, jax.random.key_data(key), self.chance(), vmap_method="sequential")
 
 
 def _nth(chance: Mapping[str, Any], i: int) -> dict[str, Any]:

@@ -53,6 +53,11 @@ class Progress(NamedTuple):
     divergences: int
     leapfrogs: float
 
+    @property
+    def words(self) -> str:
+        """For people who wait."""
+        return f"{self.done}/{self.total} draws, {self.divergences} divergences, {self.leapfrogs:.0f} steps a draw"
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -87,34 +92,63 @@ def sample(
     Returns:
         Draws of every latent site, and in single precision of every deterministic one; the pilot's auxiliary sites left out.
     """
+    posterior = unnormalised(model, pilot, nesting)
+    auxiliary, size, places = posterior.auxiliary, posterior.start.size, posterior.places
+    draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, size), posterior.start.dtype)
+    with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
+        plan = turns(posterior, sampling, pool) if places else _nuts(posterior, sampling, pool)
+        to_natural = pool.submit(over_draws(posterior.named, draws, unchanged(places) if places else None))
+        z, stats, found = _run(plan(), sampling, pool, watch)
+        sites = to_natural.result()(z.reshape(-1, size), found)
+    kept = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
+    return Draws(kept, stats)
+
+
+@dataclass(frozen=True)
+class Unnormalised:
+    """A posterior on flat unknowns, which may be whitened.
+
+    Attributes:
+        model: in the parameterisation that its pilot suggests.
+        start: where to begin, flat.
+        by_name: from flat to unknowns by name.
+        names: of the unknowns.
+        places: of the unknowns, where it is to be whitened.
+    """
+
+    model: informed
+    start: jax.Array
+    by_name: Callable[[jax.Array], dict[str, jax.Array]]
+    names: frozenset[str]
+    places: Layout | None
+
+    @property
+    def auxiliary(self) -> set[str]:
+        """Sites that stand for others."""
+        return self.model.effects | self.model.scales
+
+    # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
+    def unknowns(self, q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
+        """Unknowns by name."""
+        return self.by_name(found(q, self.places) if found and self.places else q)
+
+    def potential(self, q: jax.Array, found: Whitening | None) -> jax.Array:
+        """Minus the log density."""
+        return potential_energy(self.model, (), {}, self.unknowns(q, found))
+
+    def named(self, q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
+        """Every site, deterministic ones in single precision."""
+        values = constrain_fn(self.model, (), {}, self.unknowns(q, found), return_deterministic=True)
+        latent = {name[:-2] if name in self.auxiliary else name for name in self.names}
+        return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
+
+
+def unnormalised(model: Callable[[], None], pilot: Pilot, nesting: Nesting | None) -> Unnormalised:
+    """A model's posterior in the parameterisation that its pilot suggests; arguments as for `sample`."""
     fast = informed(collapsed(model), pilot)
     centre = first_values(fast)
     flat, by_name = ravel_pytree(centre)
-    places = layout(centre, nesting.of_unknowns(centre)) if nesting else None
-
-    auxiliary = fast.effects | fast.scales
-
-    # One vector: of a state with a part for each site, the many small programs would take longer to compile than the model.
-    def unknowns(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
-        return by_name(found(q, places) if found and places else q)
-
-    def potential(q: jax.Array, found: Whitening | None) -> jax.Array:
-        return potential_energy(fast, (), {}, unknowns(q, found))
-
-    latent = {name[:-2] if name in auxiliary else name for name in centre}
-
-    def named(q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
-        values = constrain_fn(fast, (), {}, unknowns(q, found), return_deterministic=True)
-        return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
-
-    draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, flat.size), flat.dtype)
-    with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
-        plan = _turns(potential, flat, places, sampling, pool) if places else _nuts(potential, flat, _units(fast, centre), sampling, pool)
-        to_natural = pool.submit(over_draws(named, draws, unchanged(places) if places else None))
-        z, stats, found = _run(plan(), sampling, pool, watch)
-        sites = to_natural.result()(z.reshape(-1, flat.size), found)
-    kept = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
-    return Draws(kept, stats)
+    return Unnormalised(fast, flat, by_name, frozenset(centre), layout(centre, nesting.of_unknowns(centre)) if nesting else None)
 
 
 class Chains(NamedTuple):
@@ -178,8 +212,10 @@ def _one_step_size(states: list[Any]) -> list[Any]:
     return [state._replace(adapt_state=state.adapt_state._replace(step_size=shared)) for state in states]
 
 
-def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
+def turns(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
     """Chains of quarter turns in whitened coordinates, once their program is compiled: it looks for the mode, too."""
+    potential, flat, places = posterior.potential, posterior.start, posterior.places
+    assert places is not None
     target = max(sampling.target_accept, SURE)
 
     def step(state: Turning, found: Whitening, reach: jax.Array) -> Turning:
@@ -200,13 +236,14 @@ def _turns(potential: Callable, flat: jax.Array, places: Layout, sampling: Sampl
     return ready
 
 
-def _nuts(potential: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
+def _nuts(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
     """Chains of the No-U-Turn sampler, once their program is compiled.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
     """
-    start, step = hmc(potential_fn_gen=lambda found: partial(potential, found=found), algo="NUTS")
+    start, step = hmc(potential_fn_gen=lambda found: partial(posterior.potential, found=found), algo="NUTS")
+    flat, units = posterior.start, _units(posterior)
 
     def begin(key: jax.Array, at: jax.Array) -> Any:
         return start(
@@ -268,9 +305,11 @@ def first_values(model: informed) -> dict[str, jax.Array]:
     return jax.jit(run)()
 
 
-def _units(model: informed, z: dict) -> jax.Array:
+def _units(posterior: Unnormalised) -> jax.Array:
     """Scales to begin with, flat: data-informed effects have unit scale by construction, the others begin small."""
-    return ravel_pytree({name: np.full(np.shape(value), 1.0 if name in model.effects else FIRST_SD) for name, value in z.items()})[0]
+    of_effects = posterior.model.effects
+    each = posterior.by_name(posterior.start).items()
+    return ravel_pytree({name: np.full(np.shape(value), 1.0 if name in of_effects else FIRST_SD) for name, value in each})[0]
 
 
 def _apart(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> list[Any]:

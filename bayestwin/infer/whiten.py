@@ -115,6 +115,12 @@ def layout(values: Mapping[str, Array], nesting: Nesting) -> Layout:
     return Layout(own, shared, np.searchsorted(shared, near))
 
 
+def undivided(size: int) -> Layout:
+    """The layout of unknowns that belong to no units."""
+    nothing = np.empty((0, 0), int)
+    return Layout(nothing, np.arange(size), nothing)
+
+
 def curvature(gradient: Callable[[np.ndarray], np.ndarray], at: np.ndarray, places: Layout, each: Callable = map) -> Arrow:
     """Second derivatives by central differences of the gradient; one probe for each slot and each shared unknown.
 
@@ -130,7 +136,7 @@ def curvature(gradient: Callable[[np.ndarray], np.ndarray], at: np.ndarray, plac
         direction[index] = STEP
         return (gradient(at + direction) - gradient(at - direction)) / (2.0 * STEP)
 
-    by_slot = np.stack(list(each(along, places.own.T)), axis=-1)[places.own]
+    by_slot = np.stack([np.empty(at.size), *each(along, places.own.T)], axis=-1)[places.own, 1:]
     by_shared = np.stack(list(each(along, places.shared)), axis=-1)
     border = by_shared[places.own[:, :, None], places.near[:, None, :]]
     return Arrow(by_slot, border, by_shared[places.shared])
@@ -150,7 +156,7 @@ def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
         >>> whitening(np.zeros(3), places, found)(jnp.ones(3), places).tolist()
         [0.5, 0.5, 1.0]
     """
-    own = np.stack([_bent(block) for block in found.own])
+    own = np.array([_bent(block) for block in found.own]).reshape(found.own.shape)  # there may be no units
     slope = np.linalg.solve(own, found.border)
     left = found.shared.copy()
     np.subtract.at(left, (places.near[:, :, None], places.near[:, None, :]), found.border.swapaxes(1, 2) @ slope)

@@ -2,13 +2,14 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import gammaln
 
 from bayestwin.laws.between import Between, between
-from bayestwin.laws.expected import LOWEST, picked
+from bayestwin.laws.counts import log_factorial
+from bayestwin.laws.expected import FEW, LOWEST, picked
 from bayestwin.laws.widths import Widths
 
 
@@ -44,11 +45,11 @@ class Trials(NamedTuple):
         return self.mean * (1.0 - self.probability)
 
     def log_pmf(self, n: Any) -> Array:
-        """Log probability of whole numbers, known while a program is compiled; far below zero beyond the number of trials."""
-        number, n = np.asarray(self.number, float), np.asarray(n, float)
-        inside = n <= number
-        n, left = np.where(inside, n, 0.0), np.where(inside, number - n, 0.0)
-        ways = gammaln(number + 1.0) - gammaln(n + 1.0) - gammaln(left + 1.0)
+        """Log probability of whole numbers ≥ 0; far below zero beyond the number of trials."""
+        xp = n.__array_namespace__()
+        inside = n <= self.number
+        n, left = xp.where(inside, n, 0.0), xp.where(inside, self.number - n, 0.0)
+        ways = log_factorial(self.number) - log_factorial(n) - log_factorial(left)
         return jnp.where(inside, ways + n * jnp.log(self.probability) + left * jnp.log1p(-self.probability), LOWEST)
 
     def at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Trials":
@@ -59,10 +60,12 @@ class Trials(NamedTuple):
         """Log probability of a count in low..high, both included; -∞ where no possible count lies there.
 
         Args:
-            low: lower end, known while the program is compiled.
-            high: upper end, likewise.
-            widths: not needed.
+            low: lower end.
+            high: upper end.
+            widths: how far apart they can be; only needed where the ends are not known while a program is compiled.
         """
+        if isinstance(low, jax.core.Tracer) or isinstance(high, jax.core.Tracer):
+            return self._traced(jnp.ceil(jnp.maximum(low, 0.0)), jnp.minimum(jnp.floor(high), self.number), widths or Widths(FEW))
         number = np.asarray(self.number)
         low, high = np.ceil(np.maximum(np.asarray(low), 0.0)), np.minimum(np.floor(np.asarray(high)), number)
         shape = np.broadcast_shapes(low.shape, high.shape, self.shape)
@@ -75,13 +78,20 @@ class Trials(NamedTuple):
                 answer = answer.at[cells].set(self.at(shape, cells)._summed(low[cells], high[cells]))
         return answer.reshape(shape)
 
-    def _summed(self, low: np.ndarray, high: np.ndarray) -> Array:
-        return self.log_pmf(low) + self.between(low, high).log_total
+    def _traced(self, low: Array, high: Array, widths: Widths) -> Array:
+        everything, empty = (low == 0) & (high == self.number), low > high
+        shut = jnp.where(everything | empty, 0.0, low)  # a gradient must not meet what is not there
+        answer = self._summed(shut, jnp.where(everything | empty, 0.0, high), widths.few - 1)
+        return jnp.where(everything, 0.0, jnp.where(empty, -jnp.inf, answer))
 
-    def between(self, low: np.ndarray, high: np.ndarray) -> Between:
-        """What a count between two ends is."""
-        odds, number = self.probability / (1.0 - self.probability), np.asarray(self.number)
-        return between(lambda n: odds * (np.maximum(number - n, 0.0) / (n + 1.0)), low, high, int((high - low).max()))
+    def _summed(self, low: Any, high: Any, most: int | None = None) -> Array:
+        return self.log_pmf(low) + self.between(low, high, most).log_total
+
+    def between(self, low: Any, high: Any, most: int | None = None) -> Between:
+        """What a count between two ends, `most` apart or less, is."""
+        odds, number = self.probability / (1.0 - self.probability), self.number
+        most = int((high - low).max()) if most is None else most
+        return between(lambda n: odds * (jnp.maximum(number - n, 0.0) / (n + 1.0)), low, high, most)
 
     def over(self, shape: tuple[int, ...]) -> "Trials":
         """The same law with an entry for every cell."""

@@ -1,0 +1,47 @@
+"""A run's study, as it was read when the run was made."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+from bayestwin.errors import Fault, RunError
+from bayestwin.prepared import Prepared, prepare
+from bayestwin.runs import Run
+from bayestwin.study import read_study
+
+
+def prepared_again(run: Run) -> Prepared:
+    """Bring a run's study to its model once more.
+
+    Args:
+        run: a loaded run.
+
+    Raises:
+        RunError: if the study has moved, or its extracts or its model have changed since the run.
+    """
+    folder = Path(run.manifest["study"]["folder"])
+    if not (folder / "study.toml").is_file():
+        raise RunError(
+            [
+                Fault(
+                    str(folder),
+                    "the run's study is not there",
+                    expected="the folder that was calibrated",
+                    remedy="put it back, or calibrate again",
+                )
+            ]
+        )
+    study = read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
+    prepared = prepare(study)
+    before = {row["extract"]: row["sha256"] for row in run.manifest["extracts"]}
+    changed = [row for row in prepared.provenance if before.get(row["extract"]) != row["sha256"]]
+    faults = [
+        Fault(row["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again")
+        for row in changed
+    ]
+    if prepared.twin.sha256 != run.manifest["model"]["sha256"]:
+        faults.append(Fault(str(prepared.twin.folder), "the model has changed since the run", remedy="calibrate again"))
+    if faults:
+        raise RunError(faults)
+    return prepared

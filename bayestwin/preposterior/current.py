@@ -1,0 +1,150 @@
+"""The posterior as it stands, as a normal law, and how the laws behind every extract follow its unknowns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from numpyro.handlers import seed, substitute, trace
+from numpyro.infer.util import constrain_fn
+
+from bayestwin.barriers import Access, Grid
+from bayestwin.barriers.released import Released
+from bayestwin.components.informed import Pilot
+from bayestwin.infer.device import over_draws
+from bayestwin.infer.mcmc import Unnormalised, turns, unnormalised
+from bayestwin.infer.nesting import Nesting
+from bayestwin.infer.settings import Sampling
+from bayestwin.infer.whiten import undivided
+from bayestwin.preposterior.information import Law
+
+COLUMNS = 16  # directions at once
+
+
+@dataclass(frozen=True)
+class Current:
+    """A posterior that is about standard normal in coordinates u: unknowns are centre + root u.
+
+    Attributes:
+        model: as its author wrote it.
+        posterior: of its unknowns.
+        centre: the mode, (unknown,).
+        root: (unknown, coordinate).
+    """
+
+    model: Callable[[], None]
+    posterior: Unnormalised
+    centre: Float[np.ndarray, " unknown"]
+    root: Float[np.ndarray, "unknown coordinate"]
+
+    def sites(self, q: Float[np.ndarray, "point unknown"]) -> dict[str, np.ndarray]:
+        """Every site at some points, leading axis point."""
+        bare = replace(self.posterior, places=None)
+        return over_draws(lambda one, _: bare.named(one, None), q, None)()(q, None)
+
+
+def current(model: Callable[[], None], pilot: Pilot, nesting: Nesting | None, sampling: Sampling) -> Current:
+    """Find the mode and the curvature there.
+
+    Args:
+        model: NumPyro model without arguments.
+        pilot: what a first look said about its effects.
+        nesting: of units that are independent given the rest; None where none is known.
+        sampling: as the posterior was sampled, so that the program that it left is found.
+    """
+    posterior = unnormalised(model, pilot, nesting)
+    places = posterior.places or undivided(posterior.start.size)
+    posterior = replace(posterior, places=places)
+    with ThreadPoolExecutor(sampling.chains + 2) as pool:
+        found = turns(posterior, sampling, pool)().found
+    assert found is not None
+    columns = jax.jit(jax.vmap(lambda u: found(u, places) - found.centre))(np.eye(posterior.start.size))
+    return Current(model, posterior, np.asarray(found.centre), np.asarray(columns).T)
+
+
+@dataclass(frozen=True)
+class Site:
+    """An extract's site in the model: what it comes through, and its cells."""
+
+    access: Access
+    grid: Grid
+
+
+def released_sites(at: Current) -> dict[str, Site]:
+    """Every site that is observed through an access, by name."""
+    found: dict[str, Site] = {}
+
+    def look() -> None:
+        for name, law in _observed(at.model, {}).items():
+            found[name] = Site(law.source.access, law.source.grid)
+
+    jax.eval_shape(look)  # names need no arithmetic
+    return found
+
+
+def _observed(model: Callable[[], None], values: Mapping[str, Any]) -> dict[str, Released]:
+    sites = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
+    return {name: site["fn"] for name, site in sites.items() if site["type"] == "sample" and isinstance(site["fn"], Released)}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The laws of cells behind the channels of some accesses, at one point, and how they follow the coordinates.
+
+    Attributes:
+        laws: by key.
+        slopes: derivative of each moving field by coordinate, (coordinate, cells...) or (coordinate, 1), by key.
+    """
+
+    laws: Mapping[Any, Law]
+    slopes: Mapping[Any, Mapping[str, np.ndarray]]
+
+
+def follow(at: Current, accesses: Mapping[tuple[str, Any], Access]) -> Callable[[np.ndarray], Followed]:
+    """Compile how laws follow the unknowns.
+
+    Args:
+        at: the posterior.
+        accesses: whose channels act, by site and a key of their own.
+
+    Returns:
+        A function of a point, flat unknowns.
+    """
+    frames: dict[Any, tuple[type, dict[str, np.ndarray], tuple[tuple[str, Any], ...]]] = {}
+
+    def moving(q: jax.Array) -> dict[Any, dict[str, Any]]:
+        values = constrain_fn(at.posterior.model, (), {}, at.posterior.by_name(q), return_deterministic=True)
+        observed, found = _observed(at.model, values), {}
+        for (name, key), access in accesses.items():
+            source = observed[name].source
+            law = access.expect(source.counts, source.grid, source.given)
+            fields = {field: part for field, part in law._asdict().items() if part is not None}
+            found[name, key] = {field: part for field, part in fields.items() if isinstance(part, jax.core.Tracer)}
+            known = {field: part for field, part in fields.items() if field not in found[name, key]}
+            fixed = {field: np.asarray(part) for field, part in known.items() if isinstance(part, np.ndarray | jax.Array)}
+            frames[name, key] = (type(law), fixed, tuple((field, part) for field, part in known.items() if field not in fixed))
+        return found
+
+    size = at.root.shape[1]
+    both = jax.jit(lambda q, columns: jax.vmap(lambda column: jax.jvp(moving, (q,), (column,)), out_axes=(None, 0))(columns))
+    blocks = np.zeros((-(-size // COLUMNS) * COLUMNS, size))
+    blocks[:size] = at.root.T
+    program = both.lower(at.centre, blocks[:COLUMNS]).compile()
+
+    def at_point(q: np.ndarray) -> Followed:
+        def part(first: int) -> tuple[Any, Any]:
+            value, slope = program(q, blocks[first : first + COLUMNS])
+            return jax.device_get(value), jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), jax.device_get(slope))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            values, slopes = zip(*pool.map(part, range(0, len(blocks), COLUMNS)), strict=True)
+        laws = {key: Law(frames[key][0], values[0][key], *frames[key][1:]) for key in frames}
+        return Followed(laws, jax.tree.map(lambda *leaf: np.concatenate(leaf)[:size], *slopes))
+
+    return at_point

@@ -1,0 +1,131 @@
+"""Expected posterior variances were some of the barriers lifted, for a posterior and extracts that are about normal.
+
+In coordinates in which the posterior is standard normal, new data of information K leave the precision I + K, and a quantity of slope g the
+variance g' (I + K)⁻¹ g. Information adds up over extracts; what lifting adds is that of the lifted access less that of the access as it
+is. The information depends on where the truth lies, so it is worked out at several draws of the posterior, which also give the error.
+
+Source: Raiffa & Schlaifer (1961), Applied Statistical Decision Theory, §5, for preposterior analysis; Chaloner & Verdinelli (1995), Statistical
+Science 10, for its normal approximation in nonlinear models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.linalg import cho_factor, solve_triangular
+
+from bayestwin.barriers import Access
+from bayestwin.preposterior.current import Current, Followed, Site, follow
+from bayestwin.preposterior.information import information
+
+Accesses = Mapping[str, Access]
+"""What each site comes through, by name; a site that is not there is left as it is."""
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What each access of some sites would add, worked out once for all combinations of sites.
+
+    Attributes:
+        at: the posterior.
+        sites: its observed sites.
+        variants: the accesses of each site that were asked for, the present one first.
+        points: draws of the coordinates at which information is found, (point, coordinate).
+        seed: of the simulated data.
+    """
+
+    at: Current
+    sites: Mapping[str, Site]
+    variants: Mapping[str, tuple[Access, ...]]
+    points: Float[np.ndarray, "point coordinate"]
+    seed: int
+
+    def variances(
+        self, wanted: Sequence[Accesses], slopes: Float[np.ndarray, "coordinate quantity"], tick: Callable[[int], None] = lambda done: None
+    ) -> Float[np.ndarray, "point wanted quantity"]:
+        """Expected posterior variance of each quantity under each access, at each point.
+
+        Args:
+            wanted: accesses, each by site.
+            slopes: of the quantities in the coordinates.
+            tick: told how many points are done.
+        """
+        at_point = follow(self.at, self._channels())
+        found = []
+        for index, u in enumerate(self.points):
+            followed = at_point(self.at.centre + self.at.root @ u)
+            added = {site: self._added(site, followed, index) for site in self.variants}
+            found.append([self._left(accesses, added, slopes) for accesses in wanted])
+            tick(index + 1)
+        return np.array(found)
+
+    def _channels(self) -> dict[tuple[str, int], Access]:
+        """The accesses of each site that differ in their channels, by the index of the first variant that has them."""
+        return {(site, first): variants[first] for site, variants in self.variants.items() for first in sorted(set(_first_alike(variants)))}
+
+    def _added(self, site: str, followed: Followed, point: int) -> list[np.ndarray | None]:
+        """Information that each variant of a site adds to that of the present access; None of the present one."""
+        variants, grid = self.variants[site], self.sites[site].grid
+        alike = _first_alike(variants)
+        told = [
+            information(followed.laws[site, first], access, grid, self.seed + 1000 * point)
+            for access, first in zip(variants, alike, strict=True)
+        ]
+        now = followed.slopes[site, 0]
+        added: list[np.ndarray | None] = [None]
+        for index in range(1, len(variants)):
+            if alike[index] == 0:
+                added.append(_in_coordinates(now, told[index] - told[0]))
+            else:
+                added.append(_in_coordinates(followed.slopes[site, alike[index]], told[index]) - _in_coordinates(now, told[0]))
+        return added
+
+    def _left(self, accesses: Accesses, added: Mapping[str, list], slopes: np.ndarray) -> np.ndarray:
+        """Variances under the sum of what the sites add."""
+        precision = np.eye(len(slopes))
+        for site, access in accesses.items():
+            index = self.variants[site].index(access)
+            if index:
+                precision += added[site][index]
+        factor, lower = cho_factor(precision, lower=True)
+        return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
+
+
+def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], points: int, seed: int) -> Gains:
+    """Prepare what accesses would add.
+
+    Args:
+        at: the posterior.
+        sites: its observed sites.
+        wanted: every access that will be asked for.
+        points: draws of the posterior at which information is found.
+        seed: of these draws and of simulated data.
+    """
+    variants = {
+        name: (site.access, *dict.fromkeys(a[name] for a in wanted if name in a and a[name] != site.access))
+        for name, site in sites.items()
+        if any(name in a for a in wanted)
+    }
+    where = np.random.default_rng(seed).standard_normal((points, at.root.shape[1]))
+    return Gains(at, sites, variants, where, seed)
+
+
+def _first_alike(variants: Sequence[Access]) -> list[int]:
+    """For each access the first one with the same channels."""
+    channels = [access.channels for access in variants]
+    return [channels.index(own) for own in channels]
+
+
+def _in_coordinates(
+    slopes: Mapping[str, np.ndarray], told: Float[np.ndarray, "cell field field"]
+) -> Float[np.ndarray, "coordinate coordinate"]:
+    """Information about coordinates, from that about the fields of cells."""
+    cells = np.flatnonzero(told.any((1, 2)))
+    told = told[cells].astype(np.float32)
+    flat = [slope.reshape(len(slope), -1) for slope in slopes.values()]
+    each = [np.broadcast_to(slope, (len(slope), len(cells))) if slope.shape[1] == 1 else slope[:, cells] for slope in flat]
+    weighed = [sum(told[:, a, b] * each[b] for b in range(len(each))) for a in range(len(each))]
+    return np.asarray(np.concatenate(each, 1) @ np.concatenate(weighed, 1).T, float)

@@ -1,0 +1,43 @@
+"""What access costs, as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bayestwin.numbers import number
+
+
+def access_text(answer: Mapping[str, Any]) -> str:
+    """Quantities of the whole with their barriers, and the requests by rank.
+
+    Args:
+        answer: of `access_value`.
+    """
+    whole = answer["requests"][0]["level"]
+    rows = [row for row in answer["quantities"] if row["level"] == whole]
+    lines = [f"Variance of weekly averages over the next {answer['horizon_weeks']} weeks, {whole}:"]
+    for row in rows:
+        lines.append(f"  {row['quantity']}: {number(row['mean'])}, sd of what is not known {number(row['epistemic'] ** 0.5)}")
+        lines.append(
+            f"    full access would leave {_percent(row['epistemic_full'], row['epistemic'])} of its variance; the rest by barrier: "
+            + _by_barrier(row)
+        )
+    lines.append("What to ask for first:")
+    for row in answer["requests"]:
+        cost = "" if row["cost"] is None else f", at a cost of {number(row['cost'])}"
+        error = f"± {_percent(row['error'], row['value'] / row['share'] if row['share'] else 0.0)}"
+        lines.append(
+            f"  {row['rank']}. {row['request']}: takes {row['share']:.0%} {error} of the variance of {row['quantity']} "
+            f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"
+        )
+    return "\n".join(lines)
+
+
+def _by_barrier(row: Mapping[str, Any]) -> str:
+    parts = sorted(row["by_barrier"], key=lambda part: -part["value"])
+    return ", ".join(f"{part['barrier']} {_percent(part['value'], row['epistemic'])}" for part in parts)
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{part / whole:.0%}" if whole > 0 else "0%"

@@ -1,0 +1,115 @@
+"""Expected variances against closed forms, and what must hold whatever the barriers."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import pytest
+from numpyro import distributions as dist
+
+from bayestwin.barriers import Access, Grid, Round, SiteAbsence, Suppress, Withheld
+from bayestwin.components.informed import Pilot
+from bayestwin.infer.settings import Sampling
+from bayestwin.laws.expected import Counts, Measure
+from bayestwin.preposterior.current import current, released_sites
+from bayestwin.preposterior.expected import gains
+from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
+
+UNITS = np.array(["a", "b", "c", "d"])
+DAYS = np.arange("2024-01-01", "2024-01-11", dtype="datetime64[D]")
+GRID = Grid({"day": DAYS, "unit": UNITS})
+SD_UNIT, SD_DAY, SD_OTHER = 0.8, 1.5, 0.7
+ABSENT = SiteAbsence(dim="unit", absent=("c", "d"), name="late")
+SILENT = Withheld(field="minutes", dim="unit", labels=("a", "d"), name="silent")
+SAMPLING = Sampling(chains=2, draws=10, warmup=10)
+
+
+@dataclass(frozen=True)
+class Stream:
+    access: Access
+    clean: np.ndarray
+
+    @property
+    def ends(self) -> np.ndarray:
+        return self.access.degrade(0, self.clean, GRID).cells
+
+
+def normal_model(first: Stream, second: Stream) -> None:
+    """Units about a common level, measured twice."""
+    level = numpyro.sample("level", dist.Normal(0.0, 2.0))
+    unit = numpyro.sample("unit", dist.Normal(jnp.repeat(level, 4), SD_UNIT))
+    for name, stream, sd in (("first", first, SD_DAY), ("second", second, SD_OTHER)):
+        law = Measure(jnp.broadcast_to(unit, GRID.shape), jnp.full(GRID.shape, sd))
+        numpyro.sample(name, stream.access.likelihood(law, GRID), obs=stream.ends)
+
+
+def closed_form(lifted_names: list[str]) -> np.ndarray:
+    """Posterior covariance of (level, units) under the barriers that are left."""
+    prior = np.zeros((5, 5))
+    prior[0, 0] = 1.0 / 2.0**2
+    for unit in range(1, 5):
+        tie = np.zeros(5)
+        tie[[0, unit]] = 1.0, -1.0
+        prior += np.outer(tie, tie) / SD_UNIT**2
+    for barriers, sd in (((ABSENT,), SD_DAY), ((ABSENT, SILENT), SD_OTHER)):
+        left = Access(absences=tuple(b for b in barriers if b.title not in lifted_names))
+        prior[np.arange(1, 5), np.arange(1, 5)] += left.present(GRID).sum(0) / sd**2
+    return np.linalg.inv(prior)
+
+
+def variances(model, names_of_sites: int, points: int = 2) -> tuple[list[str], np.ndarray]:
+    """Barriers, and expected covariances of the model's unknowns in its own coordinates, (subset, point, unknown)."""
+    at = current(model, Pilot(), None, SAMPLING)
+    sites = released_sites(at)
+    assert len(sites) == names_of_sites
+    names = barrier_names(sites)
+    wanted = [lifted(sites, subset) for subset in every_subset(names)]
+    return names, gains(at, sites, wanted, points, 1).variances(wanted, at.root.T).swapaxes(0, 1)
+
+
+def test_expected_variances_of_a_normal_hierarchy_are_the_closed_form() -> None:
+    clean = np.random.default_rng(3).normal(size=(2, *GRID.shape))
+    first, second = Stream(Access(absences=(ABSENT,)), clean[0]), Stream(Access(absences=(ABSENT, SILENT)), clean[1])
+    names, found = variances(partial(normal_model, first, second), 2)
+    assert names == ["late", "silent"]
+    for subset, value in zip(every_subset(names), found.mean(1), strict=True):
+        np.testing.assert_allclose(value, np.diag(closed_form(subset)), rtol=0.04, err_msg=str(subset))
+
+
+def poisson_model(stream: Stream, exposure: float) -> None:
+    """One rate, gamma a priori."""
+    rate = numpyro.sample("rate", dist.Gamma(30.0, 6.0))
+    law = Counts(jnp.broadcast_to(rate * exposure, GRID.shape))
+    numpyro.sample("counts", stream.access.likelihood(law, GRID), obs=stream.ends)
+
+
+def test_expected_variance_of_a_poisson_rate_is_that_of_gamma_and_poisson() -> None:
+    """A log rate with more exposure: E[Var] falls by the share of the exposure that was there."""
+    clean = np.random.default_rng(4).poisson(5.0 * 0.3, GRID.shape)
+    access = Access(absences=(ABSENT,))
+    names, found = variances(partial(poisson_model, Stream(access, clean), 0.3), 1, points=20)
+    now, whole = 6.0 + 0.3 * 20, 6.0 + 0.3 * 40
+    assert names == ["late"]
+    # The unknown is the rate's logarithm, whose posterior is normal but for terms of the order 1 / shape = 1 / 60.
+    assert found[1].mean() / found[0].mean() == pytest.approx(now / whole, rel=0.04)
+
+
+@pytest.mark.parametrize("release", [Suppress(below=3), Round(base=3), Round(base=1)])
+def test_lifting_never_adds_variance_and_a_barrier_of_no_strength_is_worth_nothing(release) -> None:
+    clean = np.random.default_rng(5).poisson(1.5, GRID.shape)
+    names, found = variances(partial(poisson_model, Stream(Access(releases=(release,)), clean), 0.3), 1)
+    assert len(names) == 1
+    gained = 1.0 - found[1] / found[0]
+    if release == Round(base=1):
+        np.testing.assert_allclose(gained, 0.0, atol=1e-6)
+    else:
+        assert (gained > 0.0).all()
+
+
+def test_lifting_nothing_changes_nothing() -> None:
+    clean = np.random.default_rng(6).poisson(1.5, GRID.shape)
+    _, found = variances(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3), 1)
+    at = current(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3), Pilot(), None, SAMPLING)
+    np.testing.assert_allclose(found[0], np.tile(np.square(at.root).sum(1), (2, 1)), rtol=1e-9)
