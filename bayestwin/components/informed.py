@@ -89,10 +89,12 @@ class informed(reparam):
     Args:
         fn: model without arguments.
         pilot: what a first look said.
+        known: values of sites that are not to be sampled but looked up: auxiliary sites then say where they lie.
     """
 
-    def __init__(self, fn: Callable[[], None], pilot: Pilot) -> None:
+    def __init__(self, fn: Callable[[], None], pilot: Pilot, known: Mapping[str, Array] | None = None) -> None:
         self.pilot = pilot
+        self.known = known or {}
         self.effects: set[str] = set()
         self.scales: set[str] = set()
         self.sites: dict[str, Array] = {}
@@ -112,10 +114,10 @@ class informed(reparam):
         look = self.pilot.looks.get(name, site["infer"].get(LOOK))
         if look is not None:
             self.effects.add(f"{name}_u")
-            return DataInformed(look(self.sites))
+            return DataInformed(look(self.sites), self.known.get(name))
         if isinstance(site["fn"], dist.HalfNormal) and not site["is_observed"]:
             self.scales.add(f"{name}_z")
-            return Scale(self.pilot.start.get(name, site["fn"].scale))
+            return Scale(self.pilot.start.get(name, site["fn"].scale), self.known.get(name))
         return None
 
 
@@ -124,6 +126,7 @@ class DataInformed(Reparam):
 
     Args:
         evidence: what the data say about it.
+        known: its value, where it is not to be sampled; the auxiliary site then is deterministic.
 
     Raises:
         ValueError: if the site is observed or is not normal.
@@ -138,8 +141,8 @@ class DataInformed(Reparam):
         >>> fast = numpyro.handlers.reparam(model, {"effect": DataInformed(Evidence(0.3, 10.0))})
     """
 
-    def __init__(self, evidence: Evidence) -> None:
-        self.evidence = evidence
+    def __init__(self, evidence: Evidence, known: Array | None = None) -> None:
+        self.evidence, self.known = evidence, known
 
     def __call__(self, name: str, fn: dist.Distribution, obs: object) -> tuple[None, object]:
         """Replace the site by `<name>_u` and a deterministic site of its own name."""
@@ -156,6 +159,10 @@ class DataInformed(Reparam):
         variance = 1.0 / (normal.scale**-2.0 + information)
         centre = variance * (loc * normal.scale**-2.0 + information * value)
         spread = jnp.sqrt(variance)
+        if self.known is not None:
+            value = self.known if basis is None else jnp.einsum("...ij,...i->...j", basis, self.known)
+            numpyro.deterministic(f"{name}_u", (value - centre) / spread)
+            return None, self.known
         standard = dist.Normal((loc - centre) / spread, normal.scale / spread)
         effect = centre + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
         return None, effect if basis is None else jnp.einsum("...ij,...j->...i", basis, effect)

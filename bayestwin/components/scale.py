@@ -74,14 +74,18 @@ class Scale(Reparam):
 
     Args:
         typical: about where it is expected, > 0; only speed depends on it.
+        known: its value, where it is not to be sampled; the auxiliary site then is deterministic.
     """
 
-    def __init__(self, typical: np.ndarray | float) -> None:
-        self.score = NormalScore(typical)
+    def __init__(self, typical: np.ndarray | float, known: Array | None = None) -> None:
+        self.score, self.known = NormalScore(typical), known
 
     def __call__(self, name: str, fn: dist.Distribution, obs: object) -> tuple[None, Array]:
         """Replace the site by `<name>_z` and a deterministic site of its own name."""
         if obs is not None:
             raise ValueError(f"{name}: an observed site cannot be sampled by its score")
+        if self.known is not None:
+            numpyro.deterministic(f"{name}_z", self.score(self.known))
+            return None, self.known
         z = numpyro.sample(f"{name}_z", dist.TransformedDistribution(fn, self.score))
         return None, self.score.inv(z)

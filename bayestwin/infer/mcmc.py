@@ -18,7 +18,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from numpyro import distributions as dist
 from numpyro.distributions import biject_to
-from numpyro.handlers import seed, trace
+from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
@@ -141,6 +141,18 @@ class Unnormalised:
         values = constrain_fn(self.model, (), {}, self.unknowns(q, found), return_deterministic=True)
         latent = {name[:-2] if name in self.auxiliary else name for name in self.names}
         return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
+
+    def flat(self, values: dict[str, jax.Array]) -> jax.Array:
+        """Flat unknowns, not whitened, of the values of sampled sites."""
+        known = informed(self.model.fn, self.model.pilot, values)
+        found = trace(seed(substitute(known, values), jax.random.key(0))).get_trace()
+        sites = {name: found[name] for name in self.names}
+        return ravel_pytree(
+            {
+                name: site["value"] if name in self.auxiliary else biject_to(site["fn"].support).inv(site["value"])
+                for name, site in sites.items()
+            }
+        )[0]
 
 
 def unnormalised(model: Callable[[], None], pilot: Pilot, nesting: Nesting | None) -> Unnormalised:

@@ -20,6 +20,7 @@ from bayestwin.components.informed import Pilot
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.mcmc import Unnormalised, turns, unnormalised
 from bayestwin.infer.nesting import Nesting
+from bayestwin.infer.predictive import sites as sites_of
 from bayestwin.infer.settings import Sampling
 from bayestwin.infer.whiten import undivided
 from bayestwin.preposterior.information import Law
@@ -34,14 +35,16 @@ class Current:
     Attributes:
         model: as its author wrote it.
         posterior: of its unknowns.
-        centre: the mode, (unknown,).
+        centre: their mean, (unknown,).
         root: (unknown, coordinate).
+        draws: of the unknowns, (draw, unknown).
     """
 
     model: Callable[[], None]
     posterior: Unnormalised
     centre: Float[np.ndarray, " unknown"]
     root: Float[np.ndarray, "unknown coordinate"]
+    draws: Float[np.ndarray, "draw unknown"]
 
     def sites(self, q: Float[np.ndarray, "point unknown"]) -> dict[str, np.ndarray]:
         """Every site at some points, leading axis point."""
@@ -49,23 +52,35 @@ class Current:
         return over_draws(lambda one, _: bare.named(one, None), q, None)()(q, None)
 
 
-def current(model: Callable[[], None], pilot: Pilot, nesting: Nesting | None, sampling: Sampling) -> Current:
-    """Find the mode and the curvature there.
+def current(
+    model: Callable[[], None], pilot: Pilot, nesting: Nesting | None, sampling: Sampling, sites: Mapping[str, np.ndarray]
+) -> Current:
+    """Find the coordinates in which a sampled posterior is about standard normal.
+
+    Directions are those of the curvature at the mode; place and units are those of the draws, for the mode of a hierarchical posterior lies
+    where spreads are smallest.
 
     Args:
         model: NumPyro model without arguments.
         pilot: what a first look said about its effects.
         nesting: of units that are independent given the rest; None where none is known.
         sampling: as the posterior was sampled, so that the program that it left is found.
+        sites: its draws by sampled site, leading axis draw.
     """
     posterior = unnormalised(model, pilot, nesting)
     places = posterior.places or undivided(posterior.start.size)
     posterior = replace(posterior, places=places)
+    values = {name: np.asarray(sites[name]) for name in sites_of(model).latent}
     with ThreadPoolExecutor(sampling.chains + 2) as pool:
-        found = turns(posterior, sampling, pool)().found
+        plan = turns(posterior, sampling, pool)
+        unknowns = pool.submit(over_draws(lambda one, _: posterior.flat(one), values, None))
+        found = plan().found
+        draws = unknowns.result()(values, None)
     assert found is not None
     columns = jax.jit(jax.vmap(lambda u: found(u, places) - found.centre))(np.eye(posterior.start.size))
-    return Current(model, posterior, np.asarray(found.centre), np.asarray(columns).T)
+    root = np.asarray(columns).T
+    whitened = np.linalg.solve(root, (draws - np.asarray(found.centre)).T).T
+    return Current(model, posterior, draws.mean(0), root * whitened.std(0), draws)
 
 
 @dataclass(frozen=True)

@@ -33,14 +33,14 @@ class Gains:
         at: the posterior.
         sites: its observed sites.
         variants: the accesses of each site that were asked for, the present one first.
-        points: draws of the coordinates at which information is found, (point, coordinate).
+        points: draws of the unknowns at which information is found, (point, unknown).
         seed: of the simulated data.
     """
 
     at: Current
     sites: Mapping[str, Site]
     variants: Mapping[str, tuple[Access, ...]]
-    points: Float[np.ndarray, "point coordinate"]
+    points: Float[np.ndarray, "point unknown"]
     seed: int
 
     def variances(
@@ -55,8 +55,8 @@ class Gains:
         """
         at_point = follow(self.at, self._channels())
         found = []
-        for index, u in enumerate(self.points):
-            followed = at_point(self.at.centre + self.at.root @ u)
+        for index, point in enumerate(self.points):
+            followed = at_point(point)
             added = {site: self._added(site, followed, index) for site in self.variants}
             found.append([self._left(accesses, added, slopes) for accesses in wanted])
             tick(index + 1)
@@ -109,8 +109,8 @@ def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], po
         for name, site in sites.items()
         if any(name in a for a in wanted)
     }
-    where = np.random.default_rng(seed).standard_normal((points, at.root.shape[1]))
-    return Gains(at, sites, variants, where, seed)
+    chosen = np.random.default_rng(seed).choice(len(at.draws), points, replace=False)
+    return Gains(at, sites, variants, at.draws[chosen], seed)
 
 
 def _first_alike(variants: Sequence[Access]) -> list[int]:

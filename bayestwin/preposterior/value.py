@@ -97,7 +97,8 @@ def access_value(
     prepared = prepared_again(run)
     definition, data = prepared.twin.definition, prepared.data
     say("finding the posterior's curvature")
-    at = current(prepared.model, definition.pilot(data), prepared.nesting, Sampling(**run.manifest["sampling"]))
+    draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in run.posterior.items()}
+    at = current(prepared.model, definition.pilot(data), prepared.nesting, Sampling(**run.manifest["sampling"]), draws)
     sites = released_sites(at)
     names = _barriers(sites, str(run.folder))
     wanted_requests = one_each(sites) if requests is None else read_requests(requests, sites)
