@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-POSTERIOR, MANIFEST, REPORT, TRUTH, ACCESS = "posterior.nc", "manifest.json", "report.html", "truth.nc", "access.json"
+POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
+ACCESS, ACCESS_PAGE = "access.json", "access.html"
 TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 
@@ -84,6 +85,12 @@ class Run:
     def changes(self) -> pd.DataFrame | None:
         """What the scenario changes of the weekly averages, where there is one."""
         return self._table("changes") if (self.folder / "changes.parquet").is_file() else None
+
+    @property
+    def access(self) -> dict[str, Any] | None:
+        """What access costs, where that was analysed."""
+        path = self.folder / ACCESS
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     @cached_property
     def truth(self) -> xr.Dataset | None:

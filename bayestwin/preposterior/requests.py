@@ -119,7 +119,7 @@ def granted(sites: Mapping[str, Site], requests: Sequence[Request]) -> dict[str,
 
 def one_each(sites: Mapping[str, Site]) -> list[Request]:
     """The requests of a study without a file of its own: each barrier lifted in whole."""
-    return [Request(name=f"lift {name}", lift=(Lift(barrier=name),)) for name in barrier_names(sites)]
+    return [Request(name=f"lift {name.replace('_', ' ')}", lift=(Lift(barrier=name),)) for name in barrier_names(sites)]
 
 
 def read_requests(path: str | Path, sites: Mapping[str, Site]) -> list[Request]:

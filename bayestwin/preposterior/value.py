@@ -253,6 +253,7 @@ def _requests(found: Found, requests: list[Request], pairs: list[tuple[int, int]
             "value": found.epistemic[primary] * share[r, primary],
             "error": found.epistemic[primary] * error[r, primary],
             "share": share[r, primary],
+            "share_error": error[r, primary],
             "sd_now": float(np.sqrt(found.epistemic[primary])),
             "sd_after": float(np.sqrt(found.epistemic[primary] * max(1.0 - share[r, primary], 0.0))),
             "cost": request.cost,

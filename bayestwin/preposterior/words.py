@@ -26,7 +26,7 @@ def access_text(answer: Mapping[str, Any]) -> str:
     lines.append("What to ask for first:")
     for row in answer["requests"]:
         cost = "" if row["cost"] is None else f", at a cost of {number(row['cost'])}"
-        error = f"± {_percent(row['error'], row['value'] / row['share'] if row['share'] else 0.0)}"
+        error = f"± {row['share_error']:.1%}"
         lines.append(
             f"  {row['rank']}. {row['request']}: takes {row['share']:.0%} {error} of the variance of {row['quantity']} "
             f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"

@@ -214,7 +214,8 @@ def ranks(posterior: xr.Dataset, names: list[str]) -> Picture:
     return picture(
         figure,
         f"Rank plots of {', '.join(names)} by chain.",
-        "Ranks of each chain's draws among all draws. Chains that agree stay inside the envelope.",
+        "Ranks of each chain's draws among all draws. Chains that agree stay inside the envelope, which takes draws as independent: where they are not, "
+        "chains leave it though R-hat finds them alike.",
     )
 
 

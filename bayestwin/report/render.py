@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from bayestwin.numbers import number
 from bayestwin.report import checks, figures, tables
+from bayestwin.report.access import AccessShown, access_shown
 from bayestwin.report.what_if import what_if
-from bayestwin.runs import REPORT, Run, replaced
+from bayestwin.runs import ACCESS_PAGE, REPORT, Run, replaced
 from bayestwin.twin.answered import Answered, answered_by_run
 from bayestwin.twin.twin import Quantity
 
@@ -35,6 +36,25 @@ def render_report(run: Run, truth: xr.Dataset | None = None) -> str:
     Returns:
         HTML without any reference to the network; everything that comes from extracts is escaped.
     """
+    known = answered_by_run(run.manifest)
+    return _environment(known).get_template("report.html.jinja").render(_content(run, known, truth))
+
+
+def render_access(run: Run) -> str:
+    """The page on access alone, for a review board or a data owner.
+
+    Args:
+        run: a loaded run whose access was analysed.
+
+    Returns:
+        HTML, as of `render_report`.
+    """
+    known = answered_by_run(run.manifest)
+    shown = {"m": run.manifest, "known": known, "access": _access(run, known)}
+    return _environment(known).get_template("access_page.html.jinja").render(shown)
+
+
+def _environment(known: Answered) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -42,9 +62,12 @@ def render_report(run: Run, truth: xr.Dataset | None = None) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    known = answered_by_run(run.manifest)
     environment.filters |= {"day": _day, "number": number, "svg": _svg, "words": known.words, "capital": figures.capital}
-    return environment.get_template("report.html.jinja").render(_content(run, known, truth))
+    return environment
+
+
+def _access(run: Run, known: Answered) -> AccessShown | None:
+    return None if run.access is None else access_shown(run.access, known)
 
 
 def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, Any]:
@@ -71,6 +94,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "highest": tables.highest(run.forecast, known, names).to_dict("records"),
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
+        "access": _access(run, known),
     }
 
 
@@ -157,7 +181,7 @@ def _svg(picture: figures.Picture) -> Markup:
 
 
 def write_report(run: Run) -> Path:
-    """Write a run's `report.html` anew.
+    """Write a run's `report.html` anew, and `access.html` where its access was analysed.
 
     Args:
         run: a loaded run.
@@ -168,4 +192,7 @@ def write_report(run: Run) -> Path:
     path = run.folder / REPORT
     with replaced(path) as scratch:
         scratch.write_text(render_report(run, run.truth), encoding="utf-8")
+    if run.access is not None:
+        with replaced(run.folder / ACCESS_PAGE) as scratch:
+            scratch.write_text(render_access(run), encoding="utf-8")
     return path

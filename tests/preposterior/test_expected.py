@@ -11,9 +11,10 @@ from numpyro import distributions as dist
 
 from bayestwin.barriers import Access, Grid, Round, SiteAbsence, Suppress, Withheld
 from bayestwin.components.informed import Pilot
+from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts, Measure
-from bayestwin.preposterior.current import current, released_sites
+from bayestwin.preposterior.current import Current, current, released_sites
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
 
@@ -23,7 +24,7 @@ GRID = Grid({"day": DAYS, "unit": UNITS})
 SD_UNIT, SD_DAY, SD_OTHER = 0.8, 1.5, 0.7
 ABSENT = SiteAbsence(dim="unit", absent=("c", "d"), name="late")
 SILENT = Withheld(field="minutes", dim="unit", labels=("a", "d"), name="silent")
-SAMPLING = Sampling(chains=2, draws=10, warmup=10)
+SAMPLING = Sampling(chains=2, draws=1500, warmup=300)
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,14 @@ def closed_form(lifted_names: list[str]) -> np.ndarray:
     return np.linalg.inv(prior)
 
 
+def now(model) -> Current:
+    drawn = sample(model, Pilot(), SAMPLING)
+    return current(model, Pilot(), None, SAMPLING, {name: values.reshape(-1, *values.shape[2:]) for name, values in drawn.sites.items()})
+
+
 def variances(model, names_of_sites: int, points: int = 2) -> tuple[list[str], np.ndarray]:
     """Barriers, and expected covariances of the model's unknowns in its own coordinates, (subset, point, unknown)."""
-    at = current(model, Pilot(), None, SAMPLING)
+    at = now(model)
     sites = released_sites(at)
     assert len(sites) == names_of_sites
     names = barrier_names(sites)
@@ -75,7 +81,8 @@ def test_expected_variances_of_a_normal_hierarchy_are_the_closed_form() -> None:
     names, found = variances(partial(normal_model, first, second), 2)
     assert names == ["late", "silent"]
     for subset, value in zip(every_subset(names), found.mean(1), strict=True):
-        np.testing.assert_allclose(value, np.diag(closed_form(subset)), rtol=0.04, err_msg=str(subset))
+        # The scale comes from draws: a variance of some 2,000 effective ones has an error of 3 %.
+        np.testing.assert_allclose(value, np.diag(closed_form(subset)), rtol=0.12, err_msg=str(subset))
 
 
 def poisson_model(stream: Stream, exposure: float) -> None:
@@ -111,5 +118,5 @@ def test_lifting_never_adds_variance_and_a_barrier_of_no_strength_is_worth_nothi
 def test_lifting_nothing_changes_nothing() -> None:
     clean = np.random.default_rng(6).poisson(1.5, GRID.shape)
     _, found = variances(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3), 1)
-    at = current(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3), Pilot(), None, SAMPLING)
+    at = now(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3))
     np.testing.assert_allclose(found[0], np.tile(np.square(at.root).sum(1), (2, 1)), rtol=1e-9)

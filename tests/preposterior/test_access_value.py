@@ -1,0 +1,161 @@
+"""`bayestwin access` on a whole run of a model that is not of the library, and what a file of requests may say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bakery_study import write_bakery
+from typer.testing import CliRunner
+
+import bayestwin as bt
+from bayestwin.cli import app
+from bayestwin.errors import RequestError
+
+GOOD = """
+[[request]]
+name = "every small number"
+cost = 2.0
+arrives = { median_days = 30, p90_days = 90 }
+lift = [{ barrier = "suppress" }]
+
+[[request]]
+name = "small numbers from 6 on"
+lift = [{ barrier = "suppress", streams = ["bread"], set = { below = 6 } }]
+
+[[request]]
+name = "the fourth shop"
+lift = [{ barrier = "site_absence" }]
+"""
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
+    folder = tmp_path_factory.mktemp("bakery")
+    study = write_bakery(folder / "study")
+    bread = (study / "bread.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    (study / "bread.csv").write_text("".join(line for line in bread if not line.startswith("S4")), encoding="utf-8")
+    with (study / "study.toml").open("a", encoding="utf-8") as file:
+        file.write('\n[[extract.barriers]]\nkind = "site_absence"\ndim = "shop"\nabsent = ["S4"]\n')
+    return bt.calibrate(bt.read_study(study), bt.Sampling(chains=2, draws=400, warmup=200), folder / "run")
+
+
+@pytest.fixture(scope="module")
+def answer(run: bt.Run, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    requests = tmp_path_factory.mktemp("requests") / "requests.toml"
+    requests.write_text(GOOD, encoding="utf-8")
+    done = CliRunner().invoke(app, ["access", str(run.folder), "--requests", str(requests), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def of(answer: dict, quantity: str, level: str, unit: str) -> dict:
+    return next(row for row in answer["quantities"] if (row["quantity"], row["level"], row["unit"]) == (quantity, level, unit))
+
+
+def test_the_parts_sum_to_what_access_costs_and_that_to_what_is_not_known(answer: dict) -> None:
+    assert [barrier["barrier"] for barrier in answer["barriers"]] == ["suppress", "site_absence"]
+    assert answer["barriers"][0]["streams"] == ["bread"]
+    for row in answer["quantities"]:
+        assert sum(part["value"] for part in row["by_barrier"]) == pytest.approx(row["access_induced"], abs=1e-9 * row["epistemic"])
+        assert row["epistemic_full"] + row["access_induced"] == pytest.approx(row["epistemic"])
+        assert all(part["least"] <= part["value"] + 1e-12 and part["value"] <= part["most"] + 1e-12 for part in row["by_barrier"])
+
+
+def test_a_shop_is_widened_by_what_is_hidden_of_it(answer: dict) -> None:
+    hidden, absent = of(answer, "loaves", "shop", "S1"), of(answer, "loaves", "shop", "S4")
+    share = {row["unit"]: {part["barrier"]: part["share"] for part in row["by_barrier"]} for row in (hidden, absent)}
+    assert share["S1"]["suppress"] > 5.0 * share["S1"]["site_absence"]
+    assert share["S4"]["site_absence"] > 0.3
+    assert share["S4"]["site_absence"] > 5.0 * share["S4"]["suppress"]
+
+
+def test_the_normal_approximation_is_that_of_the_draws(answer: dict) -> None:
+    ratios = [row["normal_over_draws"] for row in answer["quantities"] if row["quantity"] == "queue"]
+    assert all(0.8 < ratio < 1.25 for ratio in ratios)
+
+
+def test_a_skewed_answer_is_told_by_the_ratio(answer: dict) -> None:
+    """Nobody has seen the fourth shop: its loaves are log-normal with an sd of 0.6, which no normal law is."""
+    assert of(answer, "loaves", "shop", "S4")["normal_over_draws"] < 0.8
+
+
+def test_requests_are_ranked_by_what_they_take_away(answer: dict) -> None:
+    values = [row["value"] for row in answer["requests"]]
+    assert values == sorted(values, reverse=True)
+    assert [row["rank"] for row in answer["requests"]] == [1, 2, 3]
+    by_name = {row["request"]: row for row in answer["requests"]}
+    whole, part = by_name["every small number"], by_name["small numbers from 6 on"]
+    assert whole["value"] > part["value"] > 0.0
+    assert whole["value_per_cost"] == pytest.approx(whole["value"] / 2.0)
+    assert part["cost"] is None
+    soon = {date["days"]: date["there"] for date in whole["by_date"]}
+    assert soon[30] == pytest.approx(0.5)
+    assert soon[90] == pytest.approx(0.9)
+    assert len(answer["pairs"]) == 3
+
+
+def test_what_was_found_is_kept_with_the_run_and_shown(run: bt.Run, answer: dict) -> None:
+    assert bt.load_run(run.folder).access == answer
+    report, page = ((run.folder / name).read_text(encoding="utf-8") for name in ("report.html", "access.html"))
+    assert 'id="access-cost"' in report
+    assert "every small number" in page
+    assert "There in 90 days" in page
+    shown = CliRunner().invoke(app, ["access", str(run.folder)])
+    assert "What to ask for first:" in shown.stdout
+    assert "1. lift site absence" in shown.stdout
+
+
+def test_more_information_never_raises_what_is_left(answer: dict) -> None:
+    for row in answer["quantities"]:
+        slack = 3.0 * max(part["error"] for part in row["by_barrier"]) + 1e-3 * row["epistemic"]
+        assert all(part["least"] >= -slack for part in row["by_barrier"]), row
+        assert -1e-9 <= row["epistemic_full"] <= row["epistemic"] + slack
+
+
+def test_every_fault_of_a_file_of_requests_is_told(run: bt.Run, tmp_path: Path) -> None:
+    text = """
+    extra = 1
+    [[request]]
+    name = "one"
+    lift = [{ barrier = "supress" }]
+    [[request]]
+    name = "one"
+    lift = [{ barrier = "suppress", streams = ["cakes"] }]
+    [[request]]
+    name = "two"
+    lift = [{ barrier = "suppress", set = { below = -3 } }]
+    [[request]]
+    name = "three"
+    arrives = { median_days = 30, p90_days = 20 }
+    lift = []
+    """
+    path = tmp_path / "requests.toml"
+    path.write_text(text, encoding="utf-8")
+    before = (run.folder / "access.json").read_bytes() if (run.folder / "access.json").is_file() else None
+    with pytest.raises(RequestError) as caught:
+        bt.access_value(run, path)
+    found = {(fault.column, fault.value) for fault in caught.value.faults}
+    assert ("extra", None) in found
+    assert ("request.0.lift.0.barrier", "supress") in found
+    assert ("request.1.lift.0.streams", "cakes") in found
+    assert ("request", "one") in found
+    assert any(column and column.startswith("request.2.lift.set") for column, _ in found)
+    assert any(column and column.startswith("request.3.arrives") for column, _ in found)
+    assert any(column == "request.3.lift" for column, _ in found)
+    remedies = [fault.remedy for fault in caught.value.faults]
+    assert "did you mean 'suppress'?" in remedies
+    after = (run.folder / "access.json").read_bytes() if (run.folder / "access.json").is_file() else None
+    assert before == after
+
+
+def test_unknowns_of_draws_are_found_again(run: bt.Run) -> None:
+    from bayestwin.again import prepared_again
+    from bayestwin.infer.mcmc import unnormalised
+
+    prepared = prepared_again(run)
+    target = unnormalised(prepared.model, prepared.twin.definition.pilot(prepared.data), None)
+    values = {str(name): part.to_numpy()[0, 3] for name, part in run.posterior.items()}
+    named = target.named(target.flat(values), None)
+    for name in ("customers", "appetite", "sd_shop", "shop_level"):
+        np.testing.assert_allclose(named[name], values[name], rtol=1e-6)
