@@ -18,18 +18,16 @@ from jaxtyping import Float
 
 from bayestwin.errors import Fault, RequestError
 from bayestwin.prepared import Prepared
-from bayestwin.preposterior.current import Site, current, released_sites
+from bayestwin.preposterior import rows
+from bayestwin.preposterior.current import Current, Site, current, released_sites
 from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
 from bayestwin.preposterior.quantities import Asked, slopes
-from bayestwin.preposterior.requests import Request, granted, one_each, read_requests
-from bayestwin.preposterior.shapley import order_range, shapley
+from bayestwin.preposterior.requests import granted, one_each, read_requests
 from bayestwin.runs import ACCESS, Run, write_json
 
 MOST_BARRIERS = 8  # 256 subsets
 POINTS = 4  # draws of the posterior at which information is found
-DATES = (30, 90, 180, 365)  # days from now
-METHOD = "normal approximation"
 
 
 class Done(NamedTuple):
@@ -42,26 +40,6 @@ class Done(NamedTuple):
     def words(self) -> str:
         """For people who wait."""
         return f"{self.done}/{self.total} draws of the posterior"
-
-
-@dataclass(frozen=True)
-class Found:
-    """Variances under every access that was asked for.
-
-    Attributes:
-        asked: the quantities.
-        mean: of each now, (quantity,).
-        aleatoric, epistemic: of the posterior draws, (quantity,).
-        normal: epistemic variance in the normal approximation, (quantity,).
-        left: share of it that each access leaves, (point, access, quantity).
-    """
-
-    asked: tuple[Asked, ...]
-    mean: Float[np.ndarray, " quantity"]
-    aleatoric: Float[np.ndarray, " quantity"]
-    epistemic: Float[np.ndarray, " quantity"]
-    normal: Float[np.ndarray, " quantity"]
-    left: Float[np.ndarray, "point access quantity"]
 
 
 def access_value(
@@ -82,7 +60,7 @@ def access_value(
 
     Returns:
         Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `requests` by
-        rank, `pairs` of requests.
+        rank, `pairs` of requests, and a `plan`: what is left after each request in the order of their value for their cost.
 
     Raises:
         RunError: if the study has changed since the run.
@@ -101,22 +79,29 @@ def access_value(
     at = current(prepared.model, definition.pilot(data), prepared.nesting, Sampling(**run.manifest["sampling"]), draws)
     sites = released_sites(at)
     names = _barriers(sites, str(run.folder))
-    wanted_requests = one_each(sites) if requests is None else read_requests(requests, sites)
+    asked_for = one_each(sites) if requests is None else read_requests(requests, sites)
     subsets: list[Accesses] = [lifted(sites, subset) for subset in every_subset(names)]
-    singles: list[Accesses] = [request.accesses(sites) for request in wanted_requests]
-    pairs = list(combinations(range(len(wanted_requests)), 2))
-    doubles: list[Accesses] = [granted(sites, [wanted_requests[i] for i in pair]) for pair in pairs]
-    wanted = [*subsets, *singles, *doubles]
+    singles: list[Accesses] = [request.accesses(sites) for request in asked_for]
+    pairs = list(combinations(range(len(asked_for)), 2))
+    doubles: list[Accesses] = [granted(sites, [asked_for[i] for i in pair]) for pair in pairs]
     say("following every quantity")
-    found = _found(run, prepared, at, sites, wanted, parameters, say, watch)
+    found = _answers(run, prepared, at, parameters)
+    say("lifting barriers")
+    left = found.left(sites, [*subsets, *singles, *doubles], watch)
+    of_subsets, of_singles, of_doubles = np.split(left, [len(subsets), len(subsets) + len(singles)], axis=1)
+    steps = rows.order(found, asked_for, of_singles)
+    say("planning requests")
+    of_steps = found.left(sites, [granted(sites, [asked_for[i] for i in steps[: n + 1]]) for n in range(len(steps))], watch)
     answer = {
         "run": str(run.folder),
         "as_of": run.manifest["as_of"],
         "horizon_weeks": run.manifest["forecast"]["horizon_weeks"],
-        "method": {"name": METHOD, "points": POINTS},
-        "barriers": [_barrier(sites, name) for name in names],
-        "quantities": _decomposed(found, names, len(subsets)),
-        **_requests(found, wanted_requests, pairs, len(subsets), definition.quantities[0].name, definition.whole),
+        "method": {"name": rows.METHOD, "points": POINTS},
+        "barriers": [rows.barrier(sites, name) for name in names],
+        "quantities": rows.decomposed(found, names, of_subsets),
+        "requests": rows.ranked(found, asked_for, of_singles),
+        "pairs": rows.together(found, asked_for, pairs, of_singles, of_doubles),
+        "plan": rows.plan(found, [asked_for[i] for i in steps], of_steps),
     }
     write_json(run.folder / ACCESS, answer)
     return answer
@@ -134,16 +119,8 @@ def _barriers(sites: Mapping[str, Site], folder: str) -> list[str]:
     return names
 
 
-def _found(
-    run: Run,
-    prepared: Prepared,
-    at: Any,
-    sites: Mapping[str, Site],
-    wanted: list[Accesses],
-    parameters: Sequence[str] | None,
-    say: Callable,
-    watch: Callable,
-) -> Found:
+def _answers(run: Run, prepared: Prepared, at: Current, parameters: Sequence[str] | None) -> Answers:
+    """Every quantity as the posterior's draws have it, and how it follows the coordinates."""
     from bayestwin.analyse.forecast import averages, summarise
     from bayestwin.twin.scenario import Scenario
 
@@ -154,144 +131,51 @@ def _found(
     names = tuple(parameters) if parameters is not None else tuple(name for name in sampled if posterior[name].ndim == 2)
     followed = slopes(at, definition, data, span, names, seed)
     ahead = averages(definition, data, posterior, span, seed).values
-    tables = [summarise(ahead[level, quantity.name]) for quantity in definition.quantities for level in _levels(ahead, quantity.name)]
-    of_parameters = [posterior[name].to_numpy().reshape(posterior.sizes["chain"] * posterior.sizes["draw"], -1) for name in names]
-    mean, aleatoric, epistemic = (
-        np.concatenate([*(table[column] for table in tables), *(of(values) for values in of_parameters)])
-        for column, of in (("mean", _mean), ("var_aleatoric", _nothing), ("var_epistemic", _variance))
-    )
-    say("lifting barriers")
-    prospects = gains(at, sites, wanted, POINTS, seed)
-    normal = np.square(followed.values).sum(0)
-    left = prospects.variances(wanted, followed.values, lambda done: watch(Done(done, POINTS))) / np.where(normal > 0, normal, 1.0)
-    return Found(followed.asked, mean, aleatoric, epistemic, normal, left)
+    tables = [summarise(values) for quantity in definition.quantities for (_, name), values in ahead.items() if name == quantity.name]
+    tables += [_of_parameter(posterior[name].to_numpy()) for name in names]
+    mean, aleatoric, epistemic = (np.concatenate([table[c] for table in tables]) for c in ("mean", "var_aleatoric", "var_epistemic"))
+    primary = next(i for i, a in enumerate(followed.asked) if (a.name, a.level) == (definition.quantities[0].name, definition.whole))
+    return Answers(followed.asked, mean, aleatoric, epistemic, followed.values, at, primary, seed)
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    return values.mean(0)
+def _of_parameter(values: Float[np.ndarray, "chain draw ..."]) -> dict[str, np.ndarray]:
+    """Mean and variances of a parameter, which chance has no part in."""
+    flat = values.reshape(values.shape[0] * values.shape[1], -1)
+    return {"mean": flat.mean(0), "var_aleatoric": np.zeros(flat.shape[1]), "var_epistemic": flat.var(0, ddof=1)}
 
 
-def _variance(values: np.ndarray) -> np.ndarray:
-    return values.var(0, ddof=1)
+@dataclass(frozen=True)
+class Answers:
+    """The quantities of a run.
 
+    Attributes:
+        asked: what they are.
+        mean: of each now, (quantity,).
+        aleatoric, epistemic: variances, of the posterior's draws, (quantity,).
+        slopes: in the coordinates of the posterior, (coordinate, quantity).
+        at: the posterior.
+        primary: the quantity that requests are ranked by.
+        seed: of simulated data.
+    """
 
-def _nothing(values: np.ndarray) -> np.ndarray:
-    return np.zeros(values.shape[1])
+    asked: tuple[Asked, ...]
+    mean: Float[np.ndarray, " quantity"]
+    aleatoric: Float[np.ndarray, " quantity"]
+    epistemic: Float[np.ndarray, " quantity"]
+    slopes: Float[np.ndarray, "coordinate quantity"]
+    at: Current
+    primary: int
+    seed: int
 
+    @property
+    def normal(self) -> Float[np.ndarray, " quantity"]:
+        """Epistemic variances in the normal approximation."""
+        return np.square(self.slopes).sum(0)
 
-def _levels(ahead: Mapping[tuple[str, str], np.ndarray], quantity: str) -> list[str]:
-    return [level for level, name in ahead if name == quantity]
-
-
-def _barrier(sites: Mapping[str, Site], name: str) -> dict[str, Any]:
-    """A barrier in words, and the streams that come through it."""
-    through = {stream: barrier for stream, site in sites.items() for barrier in site.access.barriers if barrier.title == name}
-    first = next(iter(through.values()))
-    return {"barrier": name, "label": first.label.value, "sentence": first.sentence, "streams": list(through)}
-
-
-def _with_error(each: Float[np.ndarray, "point ..."]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the points, and its standard error."""
-    return each.mean(0), each.std(0, ddof=1) / np.sqrt(len(each))
-
-
-def _decomposed(found: Found, names: list[str], subsets: int) -> list[dict[str, Any]]:
-    """A row for each quantity."""
-    left = found.left[:, :subsets]
-    shares = np.stack([shapley(left[point, 0] - left[point]) for point in range(len(left))])
-    share, share_error = _with_error(shares)
-    full, full_error = _with_error(left[:, -1])
-    least, most = order_range(left.mean(0)[0] - left.mean(0))
-    rows = []
-    for i, asked in enumerate(found.asked):
-        now = found.epistemic[i]
-        rows.append(
-            {
-                **_of(asked),
-                "mean": found.mean[i],
-                "aleatoric": found.aleatoric[i],
-                "epistemic": now,
-                "epistemic_full": now * full[i],
-                "access_induced": now * (1.0 - full[i]),
-                "error": now * full_error[i],
-                "normal_over_draws": float(np.sqrt(found.normal[i] / now)) if now > 0 else None,
-                "by_barrier": [
-                    {
-                        "barrier": name,
-                        "value": now * share[b, i],
-                        "error": now * share_error[b, i],
-                        "share": share[b, i],
-                        "least": now * least[b, i],
-                        "most": now * most[b, i],
-                    }
-                    for b, name in enumerate(names)
-                ],
-            }
-        )
-    return rows
-
-
-def _of(asked: Asked) -> dict[str, str]:
-    return {
-        "quantity": asked.name,
-        "level": asked.level,
-        "unit": asked.unit,
-        "period": "" if asked.level == "parameter" else "weekly average",
-    }
-
-
-def _requests(found: Found, requests: list[Request], pairs: list[tuple[int, int]], first: int, ranking: str, whole: str) -> dict[str, Any]:
-    """Requests by what they take from the first quantity of the whole, and pairs that are worth more than their parts."""
-    gained = 1.0 - found.left[:, first:]
-    share, error = _with_error(gained)
-    shown = [i for i, asked in enumerate(found.asked) if asked.level == whole]
-    primary = next(i for i in shown if found.asked[i].name == ranking)
-    rows = [
-        {
-            "request": request.name,
-            **_of(found.asked[primary]),
-            "value": found.epistemic[primary] * share[r, primary],
-            "error": found.epistemic[primary] * error[r, primary],
-            "share": share[r, primary],
-            "share_error": error[r, primary],
-            "sd_now": float(np.sqrt(found.epistemic[primary])),
-            "sd_after": float(np.sqrt(found.epistemic[primary] * max(1.0 - share[r, primary], 0.0))),
-            "cost": request.cost,
-            "value_per_cost": None if request.cost is None else found.epistemic[primary] * share[r, primary] / request.cost,
-            "by_date": [
-                {
-                    "days": days,
-                    "there": request.there_by(days),
-                    "value": found.epistemic[primary] * share[r, primary] * request.there_by(days),
-                }
-                for days in DATES
-            ],
-            "method": METHOD,
-            "by_quantity": [
-                {
-                    **_of(found.asked[i]),
-                    "value": found.epistemic[i] * share[r, i],
-                    "error": found.epistemic[i] * error[r, i],
-                    "share": share[r, i],
-                }
-                for i in shown
-            ],
-        }
-        for r, request in enumerate(requests)
-    ]
-    joint = []
-    for p, (a, b) in enumerate(pairs):
-        beyond, beyond_error = _with_error((gained[:, len(requests) + p] - gained[:, a] - gained[:, b])[:, primary])
-        joint.append(
-            {
-                "requests": [requests[a].name, requests[b].name],
-                "value": found.epistemic[primary] * share[len(requests) + p, primary],
-                "beyond_each": found.epistemic[primary] * float(beyond),
-                "error": found.epistemic[primary] * float(beyond_error),
-            }
-        )
-    ranked = sorted(rows, key=lambda row: -row["value"])
-    return {
-        "requests": [{"rank": rank, **row} for rank, row in enumerate(ranked, 1)],
-        "pairs": sorted(joint, key=lambda row: -row["beyond_each"]),
-    }
+    def left(
+        self, sites: Mapping[str, Site], wanted: list[Accesses], watch: Callable[[Done], None]
+    ) -> Float[np.ndarray, "point access quantity"]:
+        """Share of the epistemic variance that each access would leave."""
+        prospects = gains(self.at, sites, wanted, POINTS, self.seed)
+        variances = prospects.variances(wanted, self.slopes, lambda done: watch(Done(done, POINTS)))
+        return variances / np.where(self.normal > 0, self.normal, 1.0)

@@ -31,6 +31,10 @@ def access_text(answer: Mapping[str, Any]) -> str:
             f"  {row['rank']}. {row['request']}: takes {row['share']:.0%} {error} of the variance of {row['quantity']} "
             f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"
         )
+    lines.append("If all before are granted, too:")
+    for row in answer["plan"]:
+        spent = "" if row["spent"] is None else f", {number(row['spent'])} spent"
+        lines.append(f"  {row['request']}: sd {number(row['sd_after'])}, {row['share']:.0%} taken{spent}")
     return "\n".join(lines)
 
 

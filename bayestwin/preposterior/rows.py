@@ -1,0 +1,140 @@
+"""The answers of an analysis of access, as plain rows: decomposition, requests by rank, pairs, plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Float
+
+from bayestwin.preposterior.current import Site
+from bayestwin.preposterior.quantities import Asked
+from bayestwin.preposterior.requests import Request
+from bayestwin.preposterior.shapley import order_range, shapley
+
+if TYPE_CHECKING:
+    from bayestwin.preposterior.value import Answers
+
+METHOD = "normal approximation"
+DATES = (30, 90, 180, 365)  # days from now
+Left = Float[np.ndarray, "point access quantity"]
+
+
+def barrier(sites: Mapping[str, Site], name: str) -> dict[str, Any]:
+    """A barrier in words, and the streams that come through it."""
+    through = {stream: one for stream, site in sites.items() for one in site.access.barriers if one.title == name}
+    first = next(iter(through.values()))
+    return {"barrier": name, "label": first.label.value, "sentence": first.sentence, "streams": list(through)}
+
+
+def decomposed(found: Answers, names: Sequence[str], left: Left) -> list[dict[str, Any]]:
+    """A row for each quantity.
+
+    Args:
+        found: the quantities.
+        names: of the barriers.
+        left: share of the variance that each subset of barriers, lifted, would leave.
+    """
+    share, share_error = _with_error(np.stack([shapley(one[0] - one) for one in left]))
+    full, full_error = _with_error(left[:, -1])
+    least, most = order_range(left.mean(0)[0] - left.mean(0))
+    rows = []
+    for i, asked in enumerate(found.asked):
+        now = found.epistemic[i]
+        parts = [
+            {"barrier": name, "value": now * share[b, i], "error": now * share_error[b, i], "share": share[b, i]}
+            | {"least": now * least[b, i], "most": now * most[b, i]}
+            for b, name in enumerate(names)
+        ]
+        variances = {"aleatoric": found.aleatoric[i], "epistemic": now, "epistemic_full": now * full[i]}
+        induced = {"access_induced": now * (1.0 - full[i]), "error": now * full_error[i]}
+        ratio = float(np.sqrt(found.normal[i] / now)) if now > 0 else None
+        rows.append({**_of(asked), "mean": found.mean[i], **variances, **induced, "normal_over_draws": ratio, "by_barrier": parts})
+    return rows
+
+
+def ranked(found: Answers, requests: Sequence[Request], left: Left) -> list[dict[str, Any]]:
+    """Requests by what they take from the primary quantity.
+
+    Args:
+        found: the quantities.
+        requests: what is asked for.
+        left: share of the variance that each request, granted, would leave.
+    """
+    share, error = _with_error(1.0 - left)
+    level, i = found.asked[found.primary].level, found.primary
+    of_whole = [j for j, asked in enumerate(found.asked) if asked.level == level]
+    rows = []
+    for r, request in enumerate(requests):
+        value = found.epistemic[i] * share[r, i]
+        by_date = [{"days": d, "there": request.there_by(d), "value": value * request.there_by(d)} for d in DATES]
+        by_quantity = [
+            {
+                **_of(found.asked[j]),
+                "value": found.epistemic[j] * share[r, j],
+                "error": found.epistemic[j] * error[r, j],
+                "share": share[r, j],
+            }
+            for j in of_whole
+        ]
+        worth = {"value": value, "error": found.epistemic[i] * error[r, i], "share": share[r, i], "share_error": error[r, i]}
+        cost = {"cost": request.cost, "value_per_cost": None if request.cost is None else value / request.cost}
+        more = {"method": METHOD, "by_date": by_date, "by_quantity": by_quantity}
+        rows.append({"request": request.name, **_of(found.asked[i]), **worth, **_narrowed(found, share[r, i]), **cost, **more})
+    rows.sort(key=lambda row: -row["value"])
+    return [{"rank": rank, **row} for rank, row in enumerate(rows, 1)]
+
+
+def together(
+    found: Answers, requests: Sequence[Request], pairs: Sequence[tuple[int, int]], singles: Left, doubles: Left
+) -> list[dict[str, Any]]:
+    """Pairs of requests by how much more they take from the primary quantity together than each by itself."""
+    now, alone, both = found.epistemic[found.primary], 1.0 - singles[..., found.primary], 1.0 - doubles[..., found.primary]
+    rows = []
+    for p, (a, b) in enumerate(pairs):
+        beyond, error = _with_error(both[:, p] - alone[:, a] - alone[:, b])
+        names = [requests[a].name, requests[b].name]
+        rows.append({"requests": names, "value": now * both[:, p].mean(), "beyond_each": now * float(beyond), "error": now * float(error)})
+    return sorted(rows, key=lambda row: -row["beyond_each"])
+
+
+def order(found: Answers, requests: Sequence[Request], left: Left) -> list[int]:
+    """Indices of requests in the order in which to file them: by value for their cost, where all have one."""
+    value = 1.0 - left[..., found.primary].mean(0)
+    cost = np.array([1.0 if any(r.cost is None for r in requests) else request.cost for request in requests])
+    return [int(i) for i in np.argsort(-value / cost, kind="stable")]
+
+
+def plan(found: Answers, requests: Sequence[Request], left: Left) -> list[dict[str, Any]]:
+    """What is left after each request, if all before it are granted, too.
+
+    Args:
+        found: the quantities.
+        requests: in the order in which they are filed.
+        left: share of the variance that the first, the first two, … would leave.
+    """
+    share, error = _with_error(1.0 - left[..., found.primary])
+    spent: float | None = 0.0
+    rows = []
+    for n, request in enumerate(requests):
+        spent = None if spent is None or request.cost is None else spent + request.cost
+        step = {"request": request.name, "spent": spent, "share": share[n], "share_error": error[n]}
+        rows.append({**step, **_narrowed(found, share[n])})
+    return rows
+
+
+def _narrowed(found: Answers, share: float) -> dict[str, float]:
+    """Standard deviation of the primary quantity now and with a share of its variance taken away."""
+    now = found.epistemic[found.primary]
+    return {"sd_now": float(np.sqrt(now)), "sd_after": float(np.sqrt(now * max(1.0 - share, 0.0)))}
+
+
+def _with_error(each: Float[np.ndarray, "point ..."]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over the points, and its standard error."""
+    return each.mean(0), each.std(0, ddof=1) / np.sqrt(len(each))
+
+
+def _of(asked: Asked) -> dict[str, str]:
+    period = "" if asked.level == "parameter" else "weekly average"
+    return {"quantity": asked.name, "level": asked.level, "unit": asked.unit, "period": period}
