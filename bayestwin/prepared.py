@@ -39,7 +39,15 @@ class Prepared:
     @property
     def model(self) -> Callable[[], None]:
         """The NumPyro model without arguments."""
-        return partial(self.twin.definition.model, self.data, {name: row.build() for name, row in self.priors.items()})
+        return self._of(self.twin.definition.model)
+
+    @property
+    def finer(self) -> Callable[[], None]:
+        """The model with all that lifting a barrier would show."""
+        return self._of(self.twin.definition.finer or self.twin.definition.model)
+
+    def _of(self, model: Callable[..., None]) -> Callable[[], None]:
+        return partial(model, self.data, {name: row.build() for name, row in self.priors.items()})
 
     @property
     def nesting(self) -> Nesting | None:

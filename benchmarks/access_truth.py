@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.progress import track
 
@@ -84,9 +85,14 @@ def _lifted(data: Any, clean: Any, accesses: dict, rng: np.random.Generator) -> 
     """The clinic's data with some streams drawn again, through other accesses, from what happened."""
     streams = dict(data.streams)
     for name, access in accesses.items():
-        happened = clean.streams[name].ends[..., 0]
+        known, grid = clean.streams[name], data.streams[name].grid
+        happened = np.where(known.exact, known.ends[..., 0], 0.0)
         whole = happened.astype(int) if (happened == np.round(happened)).all() else happened
-        streams[name] = replace(data.streams[name], access=access, ends=access.degrade(rng, whole, data.streams[name].grid).cells)
+        seen = access.degrade(rng, whole, grid)
+        as_read = np.where(
+            seen.present[..., None], known.ends, [-np.inf, np.inf]
+        )  # of what is no number, such as minutes of a week of leave
+        streams[name] = replace(data.streams[name], access=access, ends=np.where(known.exact[..., None], seen.cells, as_read))
     return replace(data, streams=streams)
 
 
@@ -110,38 +116,29 @@ def _fitted(prepared: Prepared, span: Any, seed: int) -> tuple[dict[str, np.ndar
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Predicted and realised share of variance that is left, by barrier and level, over clinics.
+    """Predicted and realised share of variance that is left, by barrier, over quantities and units of a level; errors are between clinics.
 
-    Shares are means of logarithms over quantities and units of a level, so that one wide quantity does not stand for all; errors are between clinics.
+    Fits that did not converge are told (`r_hat`) and not left out.
     """
+    table = pd.DataFrame(rows)
     found = []
-    for name in dict.fromkeys(row["lifted"] for row in rows):
-        for level in dict.fromkeys(row["level"] for row in rows):
-            own = [row for row in rows if (row["lifted"], row["level"]) == (name, level)]
-            clinics = sorted({row["clinic"] for row in own})
-            each = np.array([[_mean_log(own, clinic, column) for column in ("predicted", "realised")] for clinic in clinics])
-            apart = each[:, 1] - each[:, 0]
-            found.append(
-                {
-                    "lifted": name,
-                    "level": level,
-                    "clinics": len(clinics),
-                    "predicted": float(np.exp(each[:, 0].mean())),
-                    "realised": float(np.exp(each[:, 1].mean())),
-                    "realised_over_predicted": float(np.exp(apart.mean())),
-                    "error": float(apart.std(ddof=1) / np.sqrt(len(clinics))) if len(clinics) > 1 else None,
-                    "correlation": float(np.corrcoef(*_both(own))[0, 1]),
-                }
-            )
+    for (name, level), own in table.groupby(["lifted", "level"], sort=False):
+        each = own.groupby("clinic")[["predicted", "realised"]].mean()
+        apart = each["realised"] - each["predicted"]
+        found.append(
+            {
+                "lifted": name,
+                "level": level,
+                "clinics": len(each),
+                "predicted": float(each["predicted"].mean()),
+                "realised": float(each["realised"].mean()),
+                "apart": float(apart.mean()),
+                "error": float(apart.std() / np.sqrt(len(each))) if len(each) > 1 else None,
+                "correlation": float(own["predicted"].corr(own["realised"])),
+                "r_hat": float(own["r_hat"].max()),
+            }
+        )
     return found
-
-
-def _mean_log(rows: list[dict[str, Any]], clinic: int, column: str) -> float:
-    return float(np.mean([np.log(row[column]) for row in rows if row["clinic"] == clinic]))
-
-
-def _both(rows: list[dict[str, Any]]) -> np.ndarray:
-    return np.log(np.array([[row["predicted"], row["realised"]] for row in rows])).T
 
 
 def main() -> None:
@@ -165,10 +162,10 @@ def main() -> None:
         print(json.dumps(table, indent=2))
         return
     for row in table:
-        error = "" if row["error"] is None else f" ± {row['error']:.2f}"
+        error = "" if row["error"] is None else f" ± {row['error']:.3f}"
         print(
             f"{row['lifted']:16s} {row['level']:10s} {row['clinics']:3d} clinics: predicted {row['predicted']:.2f}, realised {row['realised']:.2f} left; "
-            f"log ratio {np.log(row['realised_over_predicted']):+.2f}{error}, correlation {row['correlation']:.2f}"
+            f"apart {row['apart']:+.3f}{error}, correlation {row['correlation']:.2f}, R-hat {row['r_hat']:.3f}"
         )
 
 

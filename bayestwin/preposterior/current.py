@@ -33,14 +33,14 @@ class Current:
     """A posterior that is about standard normal in coordinates u: unknowns are centre + root u.
 
     Attributes:
-        model: as its author wrote it.
+        finer: the model with all that lifting a barrier would show.
         posterior: of its unknowns.
         centre: their mean, (unknown,).
         root: (unknown, coordinate).
         draws: of the unknowns, (draw, unknown).
     """
 
-    model: Callable[[], None]
+    finer: Callable[[], None]
     posterior: Unnormalised
     centre: Float[np.ndarray, " unknown"]
     root: Float[np.ndarray, "unknown coordinate"]
@@ -53,7 +53,12 @@ class Current:
 
 
 def current(
-    model: Callable[[], None], pilot: Pilot, nesting: Nesting | None, sampling: Sampling, sites: Mapping[str, np.ndarray]
+    model: Callable[[], None],
+    pilot: Pilot,
+    nesting: Nesting | None,
+    sampling: Sampling,
+    sites: Mapping[str, np.ndarray],
+    finer: Callable[[], None] | None = None,
 ) -> Current:
     """Find the coordinates in which a sampled posterior is about standard normal.
 
@@ -66,6 +71,7 @@ def current(
         nesting: of units that are independent given the rest; None where none is known.
         sampling: as the posterior was sampled, so that the program that it left is found.
         sites: its draws by sampled site, leading axis draw.
+        finer: the model with further sites that lifting a barrier would show; the model itself if None.
     """
     posterior = unnormalised(model, pilot, nesting)
     places = posterior.places or undivided(posterior.start.size)
@@ -80,7 +86,7 @@ def current(
     columns = jax.jit(jax.vmap(lambda u: found(u, places) - found.centre))(np.eye(posterior.start.size))
     root = np.asarray(columns).T
     whitened = np.linalg.solve(root, (draws - np.asarray(found.centre)).T).T
-    return Current(model, posterior, draws.mean(0), root * whitened.std(0), draws)
+    return Current(finer or model, posterior, draws.mean(0), root * whitened.std(0), draws)
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def released_sites(at: Current) -> dict[str, Site]:
     found: dict[str, Site] = {}
 
     def look() -> None:
-        for name, law in _observed(at.model, {}).items():
+        for name, law in _observed(at.finer, {}).items():
             found[name] = Site(law.source.access, law.source.grid)
 
     jax.eval_shape(look)  # names need no arithmetic
@@ -135,7 +141,7 @@ def follow(at: Current, accesses: Mapping[tuple[str, Any], Access]) -> Callable[
 
     def moving(q: jax.Array) -> dict[Any, dict[str, Any]]:
         values = constrain_fn(at.posterior.model, (), {}, at.posterior.by_name(q), return_deterministic=True)
-        observed, found = _observed(at.model, values), {}
+        observed, found = _observed(at.finer, values), {}
         for (name, key), access in accesses.items():
             source = observed[name].source
             law = access.expect(source.counts, source.grid, source.given)

@@ -170,6 +170,8 @@ class Definition:
         expectations: sites that are what is expected given the data, not what happened: no part of a simulated study's truth.
         whiten: whether a unit's unknowns depend on other units' only through those of their group on the first level of `groups` and
             those that belong to no group of it, in the pilot's coordinates too: the sampler then whitens by the posterior's curvature.
+        finer: (data, priors) -> None, the model with what could be asked for beside its extracts: sites through an access that shows nothing,
+            which an analysis of access lifts. None where every barrier is one of an extract's own access.
         simulation: how to draw a study, or None.
     """
 
@@ -203,6 +205,7 @@ class Definition:
     selection: Mapping[str, str] = field(default_factory=dict)
     expectations: frozenset[str] = frozenset()
     whiten: bool = False
+    finer: Callable[..., None] | None = None
     simulation: Simulation | None = None
 
 

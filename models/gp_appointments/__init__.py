@@ -4,6 +4,7 @@ from bayestwin.twin.twin import Definition, Design, Simulation
 
 from .changes import CHANGES
 from .describe import DIMS, EQUATIONS, LIMITS, OBSERVED, QUANTITIES, arrays, constants, counted, groups
+from .finer import finer
 from .future import draw_span, future, observed, per_draw
 from .model import model
 from .pilot import pilot
@@ -24,6 +25,7 @@ MODEL = Definition(
     observed=OBSERVED,
     prepare=prepare,
     model=model,
+    finer=finer,
     pilot=pilot,
     arrays=arrays,
     constants=constants,

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 from bayestwin.barriers import Band
+from bayestwin.barriers.barrier import array_module
 from bayestwin.components.calendar import monday
 from bayestwin.components.chance import gamma_poisson
 from bayestwin.components.duration import GeneralisedGamma
@@ -95,7 +96,7 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
     asked, seen = np.asarray(log_exposure(effects, span.calendar)[1]), draws["week_exposure"]
     basis, _ = cosine_basis(len(data.calendar.weeks))
     law = (draws[name] for name in ("area_minutes", "area_spread", "duration_shape", "area_null", "null_slope"))
-    minutes, cv = map(np.asarray, _category_minutes(data.band, *law))
+    minutes, cv = map(np.asarray, _categories(data.band, *law))
     return {
         **draws,
         "exposure": asked - seen.mean(1, keepdims=True),
@@ -108,12 +109,24 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
 
 
 @partial(jax.jit, static_argnums=0)
-def _category_minutes(band: Band, mean: Array, log_sd: Array, shape: Array, null: Array, slope: Array) -> tuple[Array, Array]:
-    """Mean minutes of an appointment in each released category, the hiding one last, and one appointment's CV.
+def _categories(band: Band, mean: Array, log_sd: Array, shape: Array, null: Array, slope: Array) -> tuple[Array, Array]:
+    """Mean minutes of an appointment in each released category, and one appointment's CV.
 
     Leading axis draw; areas next, except for shape and slope.
     """
     law = GeneralisedGamma(mean, jnp.exp(log_sd), jnp.broadcast_to(shape[:, None], mean.shape))
+    return category_minutes(band, law, null, slope[:, None]), jnp.sqrt(law.moment(2.0) / law.moment(1.0) ** 2 - 1.0)
+
+
+def category_minutes(band: Band, law: GeneralisedGamma, null: Array, slope: Array) -> Array:
+    """Mean minutes of an appointment in each released category, the hiding one last.
+
+    Args:
+        band: the released bands.
+        law: of durations, (..., area).
+        null: log-odds that a duration is not recorded, (..., area).
+        slope: how they change by log minute, broadcast against them.
+    """
     masses = band.masses(law.cdf)
     whole = law.moment(1.0)[..., None]
     partial_sums = law.partial_moment(jnp.asarray(band.edges), 1.0)
@@ -121,12 +134,11 @@ def _category_minutes(band: Band, mean: Array, log_sd: Array, shape: Array, null
     within = sums[..., 1:-1] / shown_masses(band, law)
     tails, tail_sum = masses[..., 0] + masses[..., -1], sums[..., 0] + sums[..., -1]
     # Selection on the logistic scale with this slope is an exponential tilt of the recorded durations.
-    tilted = masses[..., 1:-1] * jnp.exp(slope[:, None, None] * log_minutes_of_bands(band))
+    tilted = masses[..., 1:-1] * jnp.exp(slope[..., None] * log_minutes_of_bands(band))
     null_mean = (tilted * within).sum(-1) / tilted.sum(-1)
     odds = jnp.exp(null)
     unknown = (tail_sum + odds * null_mean) / (tails + odds)
-    cv = jnp.sqrt(law.moment(2.0) / law.moment(1.0) ** 2 - 1.0)
-    return jnp.concatenate([within, unknown[..., None]], axis=-1), cv
+    return jnp.concatenate([within, unknown[..., None]], axis=-1)
 
 
 def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> dict[str, np.ndarray]:
@@ -220,9 +232,9 @@ def gp_minutes_share(cells: np.ndarray, remote: float, other: float, slope: floa
         other: minutes of other staff's contact over a GP's.
         slope: log-odds by which the GP share among unknown staff differs from the known share.
     """
-    gp_face, gp_remote, other_face, other_remote, unknown = np.moveaxis(cells, -1, 0)
+    gp_face, gp_remote, other_face, other_remote, unknown = (cells[..., i] for i in range(5))
     gp, rest = gp_face + remote * gp_remote, other * (other_face + remote * other_remote)
-    odds = (gp_face + gp_remote) / (other_face + other_remote) * np.exp(slope)
+    odds = (gp_face + gp_remote) / (other_face + other_remote) * array_module(cells).exp(slope)
     unknown_gp = unknown * odds / (1.0 + odds)
     gp_mean, rest_mean = gp / (gp_face + gp_remote), rest / (other_face + other_remote)
     gp_total = gp + unknown_gp * gp_mean

@@ -174,8 +174,12 @@ def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period 
     return jnp.where(data.calendar.kind[:, None] < 5, concentration, closed)
 
 
-def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> None:
-    """Minutes of an appointment, seen in bands with a category that hides some of them."""
+def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> tuple[Duration, Array, Array, Array]:
+    """Minutes of an appointment, seen in bands with a category that hides some of them.
+
+    Returns:
+        Their law by area, the log-odds that one is not recorded, the logits of the bands against the hiding category, and their misfit.
+    """
     law, null_logit = duration_law(data, priors, family)
     shown = shown_masses(data.band, law)
     log_share = jnp.log(shown) + jax.nn.log_sigmoid(-null_logit)[:, None]
@@ -188,6 +192,7 @@ def durations(data: Workload, priors: Priors, family: str = "generalised_gamma")
     law_of_counts = DirichletMultinomial(concentration * share, total_count=data.durations.sum(-1))
     observe("durations", law_of_counts, data.durations, data.durations_seen)
     numpyro.deterministic("minutes_sd", jnp.sqrt(law.moment(2.0) - law.moment(1.0) ** 2))
+    return law, null_logit, logit, misfit
 
 
 def duration_law(data: Workload, priors: Priors, family: str) -> tuple[Duration, Float[Array, " area"]]:
@@ -233,8 +238,8 @@ def category_shares(logit: Array, tilt: Array, log_minutes: Array) -> Float[Arra
     return jax.nn.softmax(jnp.concatenate([tilted, reference], axis=-1), axis=-1)
 
 
-def staff_mix(data: Workload, priors: Priors) -> None:
-    """Who sees patients and how: shares of staff and mode by board and month."""
+def staff_mix(data: Workload, priors: Priors) -> tuple[Float[Array, "board cell"], Array]:
+    """Who sees patients and how: shares of staff and mode by board, and how closely months keep to them."""
     sd = numpyro.sample("cell_sd", priors["cell_sd"])
     level = numpyro.sample("cell_level", priors["cell_level"])
     logit = numpyro.sample("cell_logit", dist.Normal(jnp.broadcast_to(level, (len(data.board), level.shape[0])), sd))
@@ -242,6 +247,7 @@ def staff_mix(data: Workload, priors: Priors) -> None:
     share = cell_shares(logit)
     law = DirichletMultinomial(concentration * share, total_count=data.staff.sum(-1))
     observe("staff_mix", law, data.staff, data.staff_seen)
+    return share, concentration
 
 
 def cell_shares(logit: Float[Array, "... other_cell"]) -> Float[Array, "... cell"]:
@@ -249,7 +255,7 @@ def cell_shares(logit: Float[Array, "... other_cell"]) -> Float[Array, "... cell
     return jax.nn.softmax(jnp.concatenate([jnp.zeros_like(logit[..., :1]), logit], axis=-1), axis=-1)
 
 
-def sensitivity(priors: Priors) -> None:
+def sensitivity(priors: Priors) -> dict[str, Array]:
     """Quantities that no extract informs: they carry their prior into the clinician hours."""
-    for name in ("null_slope", "remote_ratio", "other_ratio", "unknown_staff_slope"):
-        numpyro.sample(name, priors[name])
+    names = ("null_slope", "remote_ratio", "other_ratio", "unknown_staff_slope")
+    return {name: numpyro.sample(name, priors[name]) for name in names}

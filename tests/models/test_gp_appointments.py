@@ -63,7 +63,7 @@ def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> 
         "area_null": np.log([[0.3 * inside.mean()]]),
         "null_slope": np.array([slope]),
     }
-    found, _ = part("future")._category_minutes(data.band, *draws.values())
+    found, _ = part("future")._categories(data.band, *draws.values())
     assert found[0, 0, -1] == pytest.approx(hidden, rel=0.01)
 
 

@@ -1,0 +1,88 @@
+"""What the published tables do not show, as extracts that could be asked for.
+
+Each is a site that is observed through an access that shows nothing, so that the posterior is that of the model; an analysis of access lifts
+it. What such an extract would tell is limited by the model's own misfit, not by the number of appointments.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+from jaxtyping import Array, Float
+
+from bayestwin.barriers import Access, Grid, Withheld
+from bayestwin.laws.expected import Counts, Measure
+
+from .future import category_minutes, gp_minutes_share
+from .model import Duration, Priors, category_shares, demand, durations, log_minutes_of_bands, sensitivity, shown_masses, staff_mix
+from .workload import Workload
+
+ROTA_SD = 0.05  # relative error of hours from rotas [E]: an hour in twenty is booked elsewhere
+
+
+def finer(data: Workload, priors: Priors) -> None:
+    """The model, and what its barriers hide."""
+    demand(data, priors)
+    law, null_logit, band_logit, misfit = durations(data, priors)
+    cells, concentration = staff_mix(data, priors)
+    slopes = sensitivity(priors)
+    minutes = category_minutes(data.band, law, null_logit, slopes["null_slope"])
+    unknown_durations(data, law, null_logit, slopes["null_slope"], misfit)
+    minute_by_minute(data, law, misfit)
+    unknown_staff(data, cells, concentration, slopes["unknown_staff_slope"])
+    rotas(data, (category_shares(band_logit[None], jnp.zeros(1), log_minutes_of_bands(data.band))[0] * minutes).sum(-1), cells, slopes)
+
+
+def hidden(name: str, field: str, law: Counts | Measure, grid: Grid, barrier: str) -> None:
+    """A site that would be seen if a barrier were lifted."""
+    access = Access(absences=(Withheld(name=barrier, field=field),))
+    numpyro.sample(name, access.likelihood(law, grid), obs=np.broadcast_to([-np.inf, np.inf], (*grid.shape, 2)))
+
+
+def unknown_durations(data: Workload, law: Duration, null_logit: Float[Array, " area"], slope: Array, misfit: Array) -> None:
+    """How long the appointments of unknown duration took, by area: nulls of every band, tilted by the slope, and both tails."""
+    masses = jnp.maximum(data.band.masses(law.cdf), 1e-12)
+    tilted = shown_masses(data.band, law) * jnp.exp(slope * log_minutes_of_bands(data.band))
+    odds = jnp.exp(null_logit)[:, None]
+    nulls = odds * tilted / tilted.sum(-1, keepdims=True)
+    weight = jnp.concatenate([masses[:, :1], nulls, masses[:, -1:]], axis=-1)
+    total = np.where(data.durations_seen, data.durations[..., -1], 0).sum(0)[:, None]
+    grid = Grid({"area": data.area, "band": np.array(["shorter", *data.bands[:-1], "longer"])})
+    counts = Counts(total * weight / weight.sum(-1, keepdims=True) + 1e-3, jnp.broadcast_to(misfit**-2.0, grid.shape))
+    hidden("unknown_durations", "the duration of appointments that are released as Unknown", counts, grid, "unknown durations")
+
+
+def minute_by_minute(data: Workload, law: Duration, misfit: Array) -> None:
+    """Durations within the released range by the minute, by area."""
+    edges = np.arange(data.band.edges[0], data.band.edges[-1] + 0.5)
+    masses = jnp.maximum(jnp.diff(law.cdf(jnp.asarray(edges)), axis=-1), 1e-12)
+    total = np.where(data.durations_seen[..., None], data.durations[..., :-1], 0).sum((0, 2))[:, None]
+    grid = Grid({"area": data.area, "minute": np.arange(len(edges) - 1)})
+    counts = Counts(total * masses / masses.sum(-1, keepdims=True) + 1e-3, jnp.broadcast_to(misfit**-2.0, grid.shape))
+    hidden("minute_by_minute", "minutes of each appointment", counts, grid, "bands")
+
+
+def unknown_staff(data: Workload, cells: Float[Array, "board cell"], concentration: Array, slope: Array) -> None:
+    """Share of GPs among the appointments whose staff is unknown, by board; it varies from month to month as shares do."""
+    gp, other, unknown = cells[:, 0] + cells[:, 1], cells[:, 2] + cells[:, 3], cells[:, 4]
+    odds = gp / other * jnp.exp(slope)
+    share = odds / (1.0 + odds)
+    months = np.maximum(data.staff_seen.sum(0), 1)
+    spread = jnp.sqrt(share * (1.0 - share) / (months * (1.0 + concentration * unknown)))
+    hidden(
+        "unknown_staff",
+        "the staff of appointments that are released as Unknown",
+        Measure(share, spread),
+        Grid({"board": data.board}),
+        "unknown staff",
+    )
+
+
+def rotas(data: Workload, minutes: Float[Array, " area"], cells: Float[Array, "board cell"], slopes: dict[str, Array]) -> None:
+    """Clinician hours of an area for each appointment, and GPs' share of a board's hours, from rotas."""
+    by_area = Measure(jnp.log(minutes), jnp.full(len(data.area), ROTA_SD))
+    hidden("rota_minutes", "clinician hours of each area", by_area, Grid({"area": data.area}), "clinician hours")
+    share = gp_minutes_share(cells, slopes["remote_ratio"], slopes["other_ratio"], slopes["unknown_staff_slope"])
+    by_board = Measure(jnp.log(share / (1.0 - share)), jnp.full(len(data.board), ROTA_SD))
+    hidden("rota_gp_share", "GPs' share of the clinician hours of each board", by_board, Grid({"board": data.board}), "clinician hours")
