@@ -185,6 +185,7 @@ def _weeks(horizon: str) -> int:
 def access(
     folder: RunFolder,
     requests: Annotated[Path | None, typer.Option(help="TOML file of requests; each barrier lifted in whole if absent.")] = None,
+    decision: Annotated[Path | None, typer.Option(help="TOML file of options and losses: what information is worth to a decision.")] = None,
     as_json: Json = False,
 ) -> None:
     """Say how much of a run's uncertainty is there because of how the data came, which barrier is to blame, and what to ask for first."""
@@ -197,7 +198,7 @@ def access(
 
         run = load_run(folder)
         with shown() as (say, watch):
-            answer = access_value(run, requests, say=say, watch=watch)
+            answer = access_value(run, requests, decision, say=say, watch=watch)
             say("writing the report")
             write_report(run)
     _print(answer, as_json, access_text)

@@ -33,7 +33,7 @@ from bayestwin.prepared import Prepared, prepare
 from bayestwin.preposterior.current import current, released_sites
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.lifting import barrier_names, lifted
-from bayestwin.preposterior.quantities import slopes
+from bayestwin.preposterior.quantities import around, slopes
 from bayestwin.twin.scenario import Scenario
 
 DESIGN = bt.Design(units=8, groups=2, weeks=12)
@@ -60,7 +60,7 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
     sites = released_sites(at)
     names = barrier_names(sites)
     wanted = [lifted(sites, [name]) for name in names] + [lifted(sites, names)]
-    followed = slopes(at, definition, data, span, (), clinic)
+    followed = slopes(around(at), definition, data, span, clinic)
     predicted = gains(at, sites, wanted, POINTS, clinic).variances(wanted, followed.values)
     shares = predicted.mean(0) / np.square(followed.values).sum(0)
     rows = []

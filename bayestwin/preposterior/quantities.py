@@ -43,29 +43,34 @@ class Slopes(NamedTuple):
     values: Float[np.ndarray, "coordinate quantity"]
 
 
-def slopes(at: Current, definition: Definition, data: Any, span: Any, parameters: tuple[str, ...], seed: int) -> Slopes:
+def around(at: Current) -> dict[str, np.ndarray]:
+    """Every site one standard deviation to either side along each coordinate, leading axis (side, coordinate)."""
+    return at.sites(np.concatenate([at.centre + at.root.T, at.centre - at.root.T]))
+
+
+def slopes(
+    points: Mapping[str, np.ndarray], definition: Definition, data: Any, span: Any, seed: int, parameters: tuple[str, ...] = ()
+) -> Slopes:
     """Follow every quantity of a forecast, averaged over its weeks, and some parameters.
 
     Args:
-        at: the posterior.
+        points: of `around`.
         definition: the model.
         data: its data.
         span: weeks ahead.
+        seed: of the draws of chance; the same one meets the same chance, whatever the span.
         parameters: sites of parameters.
-        seed: of the draws of chance.
     """
-    size = at.root.shape[1]
-    sites = at.sites(np.concatenate([at.centre + at.root.T, at.centre - at.root.T]))
     codes = codes_by_level(definition, data, span)
     asked = [Asked(quantity.name, level, str(code)) for quantity in definition.quantities for level in codes for code in codes[level]]
-    values = [_averages(definition, data, span, sites, seed)]
+    values = [_averages(definition, data, span, points, seed)]
     for name in parameters:
-        own = np.asarray(sites[name], float).reshape(2 * size, -1)
-        labels = [""] if np.ndim(sites[name]) == 1 else [", ".join(map(str, i)) for i in np.ndindex(np.shape(sites[name])[1:])]
+        shape = np.shape(points[name])
+        labels = [""] if len(shape) == 1 else [", ".join(map(str, i)) for i in np.ndindex(shape[1:])]
         asked += [Asked(name, "parameter", label) for label in labels]
-        values.append(own)
-    table = np.concatenate(values, axis=1)
-    return Slopes(tuple(asked), 0.5 * (table[:size] - table[size:]))
+        values.append(np.asarray(points[name], float).reshape(shape[0], -1))
+    above, below = np.split(np.concatenate(values, axis=1), 2)
+    return Slopes(tuple(asked), 0.5 * (above - below))
 
 
 def _averages(definition: Definition, data: Any, span: Any, sites: Mapping[str, np.ndarray], seed: int) -> np.ndarray:

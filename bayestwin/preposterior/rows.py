@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bayestwin.preposterior.current import Site
+from bayestwin.preposterior.decision import Decision, weeks_left, worth
 from bayestwin.preposterior.quantities import Asked
 from bayestwin.preposterior.requests import Request
 from bayestwin.preposterior.shapley import order_range, shapley
@@ -122,6 +123,47 @@ def plan(found: Answers, requests: Sequence[Request], left: Left) -> list[dict[s
         step = {"request": request.name, "spent": spent, "share": share[n], "share_error": error[n]}
         rows.append({**step, **_narrowed(found, share[n])})
     return rows
+
+
+def decided(found: Answers, decision: Decision, requests: Sequence[Request], subsets: Left, singles: Left) -> dict[str, Any]:
+    """What information is worth to a decision.
+
+    Args:
+        found: the quantities, and the options' net benefits.
+        decision: its options.
+        requests: what is asked for.
+        subsets: share of the variance that each subset of barriers, lifted, would leave.
+        singles: share that each request, granted, would leave.
+    """
+    benefit, options = found.benefit, len(found.asked)
+    change = benefit[:, 1:] - benefit[:, :1]
+    best = benefit.argmax(1)
+    perfect, perfect_error = worth(change)
+    full, full_error = worth(change, subsets[:, -1, options:].mean(0))
+    rows = []
+    for r, request in enumerate(requests):
+        value, error = worth(change, singles[:, r, options:].mean(0))
+        weeks = weeks_left(request, decision.weeks)
+        over = {"evsi_over_decision": value * weeks, "weeks_there": weeks, "cost": request.cost}
+        rows.append({"request": request.name, "evsi": value, "error": error, **over, "method": METHOD + ", moments matched"})
+    return {
+        "unit": decision.unit,
+        "weeks": decision.weeks,
+        "options": [
+            {
+                "option": option.name,
+                "net_benefit": benefit[:, d].mean(),
+                "sd": benefit[:, d].std(ddof=1),
+                "probability_best": float((best == d).mean()),
+            }
+            for d, option in enumerate(decision.option)
+        ],
+        "evpi": perfect,
+        "evpi_error": perfect_error,
+        "full_access": full,
+        "full_access_error": full_error,
+        "requests": sorted(rows, key=lambda row: -row["evsi_over_decision"]),
+    }
 
 
 def _narrowed(found: Answers, share: float) -> dict[str, float]:

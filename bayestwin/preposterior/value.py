@@ -16,15 +16,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from bayestwin.analyse.forecast import averages, summarise
 from bayestwin.errors import Fault, RequestError
 from bayestwin.prepared import Prepared
 from bayestwin.preposterior import rows
 from bayestwin.preposterior.current import Current, Site, current, released_sites
+from bayestwin.preposterior.decision import Decision, read_decision
 from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
-from bayestwin.preposterior.quantities import Asked, slopes
+from bayestwin.preposterior.quantities import Asked, Slopes, around, slopes
 from bayestwin.preposterior.requests import granted, one_each, read_requests
 from bayestwin.runs import ACCESS, Run, write_json
+from bayestwin.twin.scenario import Scenario
 
 MOST_BARRIERS = 8  # 256 subsets
 POINTS = 4  # draws of the posterior at which information is found
@@ -45,6 +48,7 @@ class Done(NamedTuple):
 def access_value(
     run: Run,
     requests: str | Path | None = None,
+    decision: str | Path | None = None,
     parameters: Sequence[str] | None = None,
     say: Callable[[str], None] = lambda stage: None,
     watch: Callable[[Done], None] = lambda progress: None,
@@ -54,17 +58,19 @@ def access_value(
     Args:
         run: a loaded run.
         requests: TOML file of requests; each barrier lifted in whole if absent.
+        decision: TOML file of options and losses; no value of information to a decision if absent.
         parameters: sites of parameters to answer for beside the forecast; those of one number if absent.
         say: told the name of each stage as it begins.
         watch: told how far the last stage is.
 
     Returns:
         Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `requests` by
-        rank, `pairs` of requests, and a `plan`: what is left after each request in the order of their value for their cost.
+        rank, `pairs` of requests, and a `plan`: what is left after each request in the order of their value for their cost; with a decision also
+        `decision`: each option's net benefit, EVPI, and what each request is worth to it.
 
     Raises:
         RunError: if the study has changed since the run.
-        RequestError: if the requests are at fault, no extract comes through a barrier that can be lifted, or there are too many barriers.
+        RequestError: if the requests or the decision are at fault, no extract comes through a barrier that can be lifted, or there are too many barriers.
     """
     from bayestwin.again import prepared_again
     from bayestwin.infer.device import prepare_device
@@ -80,12 +86,15 @@ def access_value(
     sites = released_sites(at)
     names = _barriers(sites, str(run.folder))
     asked_for = one_each(sites) if requests is None else read_requests(requests, sites)
+    chosen = None
+    if decision is not None:
+        chosen = read_decision(decision, [quantity.name for quantity in definition.quantities], definition.changes, prepared.labels)
     subsets: list[Accesses] = [lifted(sites, subset) for subset in every_subset(names)]
     singles: list[Accesses] = [request.accesses(sites) for request in asked_for]
     pairs = list(combinations(range(len(asked_for)), 2))
     doubles: list[Accesses] = [granted(sites, [asked_for[i] for i in pair]) for pair in pairs]
     say("following every quantity")
-    found = _answers(run, prepared, at, parameters)
+    found = _answers(run, prepared, at, parameters, chosen)
     say("lifting barriers")
     left = found.left(sites, [*subsets, *singles, *doubles], watch)
     of_subsets, of_singles, of_doubles = np.split(left, [len(subsets), len(subsets) + len(singles)], axis=1)
@@ -102,6 +111,7 @@ def access_value(
         "requests": rows.ranked(found, asked_for, of_singles),
         "pairs": rows.together(found, asked_for, pairs, of_singles, of_doubles),
         "plan": rows.plan(found, [asked_for[i] for i in steps], of_steps),
+        "decision": None if chosen is None else rows.decided(found, chosen[0], asked_for, of_subsets, of_singles),
     }
     write_json(run.folder / ACCESS, answer)
     return answer
@@ -119,23 +129,36 @@ def _barriers(sites: Mapping[str, Site], folder: str) -> list[str]:
     return names
 
 
-def _answers(run: Run, prepared: Prepared, at: Current, parameters: Sequence[str] | None) -> Answers:
+def _answers(
+    run: Run, prepared: Prepared, at: Current, parameters: Sequence[str] | None, chosen: tuple[Decision, list[Scenario]] | None
+) -> Answers:
     """Every quantity as the posterior's draws have it, and how it follows the coordinates."""
-    from bayestwin.analyse.forecast import averages, summarise
-    from bayestwin.twin.scenario import Scenario
-
     definition, data, seed = prepared.twin.definition, prepared.data, run.manifest["sampling"]["seed"]
-    span = definition.future(data, run.manifest["forecast"]["horizon_weeks"], Scenario(), prepared.study.calendar)
-    posterior = run.posterior
+    posterior, points = run.posterior, around(at)
     sampled = [str(name) for name in posterior.data_vars if name not in np.atleast_1d(posterior.attrs.get("deterministic", []))]
     names = tuple(parameters) if parameters is not None else tuple(name for name in sampled if posterior[name].ndim == 2)
-    followed = slopes(at, definition, data, span, names, seed)
-    ahead = averages(definition, data, posterior, span, seed).values
-    tables = [summarise(values) for quantity in definition.quantities for (_, name), values in ahead.items() if name == quantity.name]
+
+    def ahead(scenario: Scenario, parameters: tuple[str, ...] = ()) -> tuple[Mapping[tuple[str, str], np.ndarray], Slopes]:
+        span = definition.future(data, run.manifest["forecast"]["horizon_weeks"], scenario, prepared.study.calendar)
+        return averages(definition, data, posterior, span, seed).values, slopes(points, definition, data, span, seed, parameters)
+
+    drawn, followed = ahead(Scenario(), names)
+    tables = [summarise(values) for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
     tables += [_of_parameter(posterior[name].to_numpy()) for name in names]
     mean, aleatoric, epistemic = (np.concatenate([table[c] for table in tables]) for c in ("mean", "var_aleatoric", "var_epistemic"))
-    primary = next(i for i, a in enumerate(followed.asked) if (a.name, a.level) == (definition.quantities[0].name, definition.whole))
-    return Answers(followed.asked, mean, aleatoric, epistemic, followed.values, at, primary, seed)
+    whole = [i for i, asked in enumerate(followed.asked) if asked.level == definition.whole]
+    benefit, moved = np.empty((0, 0)), np.empty((len(followed.values), 0))
+    if chosen is not None:
+        each = [ahead(scenario) for scenario in chosen[1]]
+        weights = chosen[0].weights([quantity.name for quantity in definition.quantities])
+        of_whole = [
+            np.stack([values[definition.whole, quantity.name].mean((1, 2)) for quantity in definition.quantities], -1) for values, _ in each
+        ]
+        cost = np.array([option.cost for option in chosen[0].option])
+        benefit = -np.stack([values @ weights for values in of_whole], axis=1) - cost
+        by_option = np.stack([slope.values[:, whole] @ -weights for _, slope in each], axis=1)
+        moved = by_option[:, 1:] - by_option[:, :1]
+    return Answers(followed.asked, mean, aleatoric, epistemic, np.hstack([followed.values, moved]), benefit, at, whole[0], seed)
 
 
 def _of_parameter(values: Float[np.ndarray, "chain draw ..."]) -> dict[str, np.ndarray]:
@@ -152,7 +175,9 @@ class Answers:
         asked: what they are.
         mean: of each now, (quantity,).
         aleatoric, epistemic: variances, of the posterior's draws, (quantity,).
-        slopes: in the coordinates of the posterior, (coordinate, quantity).
+        slopes: in the coordinates of the posterior, (coordinate, quantity); after those that were asked for, the change of net benefit that each
+            further option makes.
+        benefit: net benefit of each option by posterior draw, (draw, option); empty without a decision.
         at: the posterior.
         primary: the quantity that requests are ranked by.
         seed: of simulated data.
@@ -163,6 +188,7 @@ class Answers:
     aleatoric: Float[np.ndarray, " quantity"]
     epistemic: Float[np.ndarray, " quantity"]
     slopes: Float[np.ndarray, "coordinate quantity"]
+    benefit: Float[np.ndarray, "draw option"]
     at: Current
     primary: int
     seed: int

@@ -35,7 +35,21 @@ def access_text(answer: Mapping[str, Any]) -> str:
     for row in answer["plan"]:
         spent = "" if row["spent"] is None else f", {number(row['spent'])} spent"
         lines.append(f"  {row['request']}: sd {number(row['sd_after'])}, {row['share']:.0%} taken{spent}")
+    if answer["decision"] is not None:
+        lines += _decided(answer["decision"])
     return "\n".join(lines)
+
+
+def _decided(decision: Mapping[str, Any]) -> list[str]:
+    unit = decision["unit"]
+    lines = [f"The decision, {unit} a week:"]
+    for row in decision["options"]:
+        lines.append(f"  {row['option']}: net benefit {number(row['net_benefit'])}, best with probability {row['probability_best']:.2f}")
+    lines.append(f"  perfect information is worth {number(decision['evpi'])}, full access {number(decision['full_access'])}")
+    for row in decision["requests"]:
+        over = f"{number(row['evsi_over_decision'])} over the {decision['weeks']:g} weeks of the decision"
+        lines.append(f"  {row['request']}: worth {number(row['evsi'])} ± {number(row['error'])}, {over}")
+    return lines
 
 
 def _by_barrier(row: Mapping[str, Any]) -> str:

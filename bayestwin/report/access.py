@@ -31,6 +31,7 @@ class AccessShown:
         barriers: as the analysis found them.
         requests: by rank.
         pairs: requests that are worth more together, beyond two errors.
+        decision: what information is worth to a decision, where one was given.
         approximation: least and largest ratio of the normal approximation's sd to that of the draws, over quantities of the whole.
         doubtful: whether it is too far from one.
         figures: bars, waterfall, intervals.
@@ -41,6 +42,7 @@ class AccessShown:
     barriers: list[dict[str, Any]]
     requests: list[dict[str, Any]]
     pairs: list[dict[str, Any]]
+    decision: dict[str, Any] | None
     approximation: tuple[float, float]
     doubtful: bool
     figures: list[Picture]
@@ -74,6 +76,7 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         barriers=[barrier | {"words": _words(barrier["barrier"])} for barrier in answer["barriers"]],
         requests=requests,
         pairs=[pair for pair in answer["pairs"] if pair["beyond_each"] > 2.0 * pair["error"]],
+        decision=answer["decision"],
         approximation=(min(ratios), max(ratios)),
         doubtful=not (SPREAD[0] <= min(ratios) and max(ratios) <= SPREAD[1]),
         figures=[_bars(whole, names, known), _waterfall(first, known), _intervals(whole, requests, known)],

@@ -28,6 +28,23 @@ name = "the fourth shop"
 lift = [{ barrier = "site_absence" }]
 """
 
+DECISION = """
+unit = "loaves"
+weeks = 20
+
+[[option]]
+name = "as things stand"
+
+[[option]]
+name = "a fair at the fourth shop"
+scenario = "fair.toml"
+cost = 10.0
+
+[[loss]]
+quantity = "loaves"
+per = -1.0
+"""
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
@@ -42,9 +59,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
 
 @pytest.fixture(scope="module")
 def answer(run: bt.Run, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    requests = tmp_path_factory.mktemp("requests") / "requests.toml"
+    folder = tmp_path_factory.mktemp("requests")
+    requests, decision = folder / "requests.toml", folder / "decision.toml"
     requests.write_text(GOOD, encoding="utf-8")
-    done = CliRunner().invoke(app, ["access", str(run.folder), "--requests", str(requests), "--json"])
+    decision.write_text(DECISION, encoding="utf-8")
+    (folder / "fair.toml").write_text('[[change]]\nkind = "fair"\nfactor = 1.5\nshops = ["S4"]\n', encoding="utf-8")
+    done = CliRunner().invoke(app, ["access", str(run.folder), "--requests", str(requests), "--decision", str(decision), "--json"])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -159,3 +179,18 @@ def test_unknowns_of_draws_are_found_again(run: bt.Run) -> None:
     named = target.named(target.flat(values), None)
     for name in ("customers", "appetite", "sd_shop", "shop_level"):
         np.testing.assert_allclose(named[name], values[name], rtol=1e-6)
+
+
+def test_a_decision_waits_for_the_shop_that_it_is_about(answer: dict) -> None:
+    """A fair brings half as many loaves again at a shop that nobody has seen: whether that covers its cost, that shop's data say."""
+    decision = answer["decision"]
+    stay, fair = decision["options"]
+    assert stay["probability_best"] + fair["probability_best"] == pytest.approx(1.0)
+    brought = 0.5 * of(answer, "loaves", "shop", "S4")["mean"]
+    assert fair["net_benefit"] - stay["net_benefit"] == pytest.approx(brought - 10.0, rel=0.03)
+    value = {row["request"]: row["evsi"] for row in decision["requests"]}
+    assert 0.0 <= value["every small number"] < 0.1 * value["the fourth shop"]
+    assert 0.5 * decision["evpi"] < value["the fourth shop"] <= decision["full_access"] + 1e-9 <= decision["evpi"] + 2e-9
+    weeks = {row["request"]: row["weeks_there"] for row in decision["requests"]}
+    assert weeks["the fourth shop"] == pytest.approx(20.0)
+    assert 10.0 < weeks["every small number"] < 17.0

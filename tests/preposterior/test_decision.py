@@ -1,0 +1,68 @@
+"""The value of information against the closed form for two options, and what must hold for any."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from bayestwin.errors import RequestError, ScenarioError
+from bayestwin.preposterior.decision import read_decision, weeks_left, worth
+from bayestwin.preposterior.requests import Request
+
+NORMAL = np.random.default_rng(7).standard_normal((200_000, 1))
+
+
+def closed_form(mean: float, sd: float) -> float:
+    """E max(0, X) - max(0, E X) of a normal X."""
+    return sd * norm.pdf(mean / sd) + mean * norm.cdf(mean / sd) - max(mean, 0.0)
+
+
+@pytest.mark.parametrize("mean", [-1.0, 0.0, 0.4])
+@pytest.mark.parametrize("left", [0.0, 0.3, 0.9])
+def test_two_options_with_a_normal_difference(mean: float, left: float) -> None:
+    found, error = worth(mean + 2.0 * NORMAL, left)
+    assert found == pytest.approx(closed_form(mean, 2.0 * np.sqrt(1.0 - left)), abs=5.0 * error + 1e-9)
+
+
+def test_data_that_say_nothing_are_worth_nothing() -> None:
+    assert worth(0.1 + NORMAL[:1000], 1.0)[0] == pytest.approx(0.0, abs=1e-12)
+
+
+@given(st.integers(0, 50), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_more_information_is_never_worth_less(seed: int, one: float, other: float) -> None:
+    rng = np.random.default_rng(seed)
+    change = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 2)) + rng.normal(size=2)
+    (more, _), (less, _) = worth(change, min(one, other)), worth(change, max(one, other))
+    assert 0.0 - 1e-12 <= less <= more + 1e-12 <= worth(change)[0] + 2e-12
+
+
+def test_value_starts_when_the_data_are_there() -> None:
+    lift = [{"barrier": "suppress"}]
+    at_once = Request.model_validate({"name": "a", "lift": lift})
+    late = Request.model_validate({"name": "b", "lift": lift, "arrives": {"median_days": 70, "p90_days": 71}})
+    assert weeks_left(at_once, 26.0) == pytest.approx(26.0)
+    assert weeks_left(late, 26.0) == pytest.approx(16.0, abs=0.1)
+
+
+def test_faults_of_a_decision_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "decision.toml"
+    path.write_text(
+        'unit = "hours"\nweeks = -3\noption = [{ name = "one" }]\n[[loss]]\nquantity = "bread"\nper = "much"\n', encoding="utf-8"
+    )
+    with pytest.raises(RequestError) as caught:
+        read_decision(path, ["loaves"], (), {})
+    assert {fault.column for fault in caught.value.faults} >= {"weeks", "option", "loss.0.per"}
+    path.write_text(
+        'unit = "hours"\nweeks = 3\noption = [{ name = "one" }, { name = "two" }]\nloss = [{ quantity = "bread", per = 1.0 }]\n',
+        encoding="utf-8",
+    )
+    with pytest.raises(RequestError, match=r"unknown quantity.*'bread'.*loaves"):
+        read_decision(path, ["loaves"], (), {})
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("bread", "loaves").replace('"two" }', '"two", scenario = "away.toml" }'), encoding="utf-8"
+    )
+    with pytest.raises(ScenarioError, match="cannot be read"):
+        read_decision(path, ["loaves"], (), {})
