@@ -100,6 +100,22 @@ def together(
     return sorted(rows, key=lambda row: -row["beyond_each"])
 
 
+def learned(found: Answers) -> list[dict[str, Any]]:
+    """What knowing one parameter exactly would take from each quantity of the whole (EVPPI in its variance form), largest first."""
+    level = found.asked[found.primary].level
+    parameters = [j for j, asked in enumerate(found.asked) if asked.level == "parameter"]
+    rows = []
+    for i in (i for i, asked in enumerate(found.asked) if asked.level == level):
+        both = found.slopes[:, parameters].T @ found.slopes[:, i]
+        share = np.square(both) / np.maximum(found.normal[parameters] * found.normal[i], np.finfo(float).tiny)
+        rows += [
+            {"quantity": found.asked[i].name, "parameter": found.asked[j].name, "element": found.asked[j].unit}
+            | {"value": found.epistemic[i] * part, "share": part, "method": METHOD}
+            for j, part in zip(parameters, share, strict=True)
+        ]
+    return sorted(rows, key=lambda row: (row["quantity"], -row["share"]))
+
+
 def order(found: Answers, requests: Sequence[Request], left: Left) -> list[int]:
     """Indices of requests in the order in which to file them: by value for their cost, where all have one."""
     value = 1.0 - left[..., found.primary].mean(0)

@@ -64,8 +64,8 @@ def access_value(
         watch: told how far the last stage is.
 
     Returns:
-        Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `requests` by
-        rank, `pairs` of requests, and a `plan`: what is left after each request in the order of their value for their cost; with a decision also
+        Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `parameters` (what knowing one would
+        take from each quantity), `requests` by rank, `pairs` of requests, and a `plan`: what is left after each request in the order of their value for their cost; with a decision also
         `decision`: each option's net benefit, EVPI, and what each request is worth to it.
 
     Raises:
@@ -108,6 +108,7 @@ def access_value(
         "method": {"name": rows.METHOD, "points": POINTS},
         "barriers": [rows.barrier(sites, name) for name in names],
         "quantities": rows.decomposed(found, names, of_subsets),
+        "parameters": rows.learned(found),
         "requests": rows.ranked(found, asked_for, of_singles),
         "pairs": rows.together(found, asked_for, pairs, of_singles, of_doubles),
         "plan": rows.plan(found, [asked_for[i] for i in steps], of_steps),

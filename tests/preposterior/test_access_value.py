@@ -194,3 +194,12 @@ def test_a_decision_waits_for_the_shop_that_it_is_about(answer: dict) -> None:
     weeks = {row["request"]: row["weeks_there"] for row in decision["requests"]}
     assert weeks["the fourth shop"] == pytest.approx(20.0)
     assert 10.0 < weeks["every small number"] < 17.0
+
+
+def test_knowing_a_parameter_takes_away_what_hangs_on_it(answer: dict) -> None:
+    share = {row["parameter"]: row["share"] for row in answer["parameters"] if row["quantity"] == "queue"}
+    assert set(share) == {"customers", "appetite", "sd_shop"}
+    assert all(0.0 <= part <= 1.0 for part in share.values())
+    # Sales identify customers × appetite only: neither alone says much of what will be sold.
+    assert share["customers"] < 0.2
+    assert share["appetite"] < 0.2
