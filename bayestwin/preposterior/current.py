@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -91,19 +92,31 @@ def current(
 
 @dataclass(frozen=True)
 class Site:
-    """An extract's site in the model: what it comes through, and its cells."""
+    """An extract's site in the model.
+
+    Attributes:
+        access: what it comes through.
+        grid: its cells.
+        read: ends of published numbers as the model takes them.
+    """
 
     access: Access
     grid: Grid
+    read: Callable[[np.ndarray], np.ndarray]
 
 
-def released_sites(at: Current) -> dict[str, Site]:
-    """Every site that is observed through an access, by name."""
+def released_sites(at: Current, reads: Callable[[str, np.ndarray], np.ndarray] = lambda name, ends: ends) -> dict[str, Site]:
+    """Every site that is observed through an access, by name.
+
+    Args:
+        at: the posterior.
+        reads: (site, ends of published numbers) -> ends as the model takes them.
+    """
     found: dict[str, Site] = {}
 
     def look() -> None:
         for name, law in _observed(at.finer, {}).items():
-            found[name] = Site(law.source.access, law.source.grid)
+            found[name] = Site(law.source.access, law.source.grid, partial(reads, name))
 
     jax.eval_shape(look)  # names need no arithmetic
     return found

@@ -68,10 +68,10 @@ class Gains:
 
     def _added(self, site: str, followed: Followed, point: int) -> list[np.ndarray | None]:
         """Information that each variant of a site adds to that of the present access; None of the present one."""
-        variants, grid = self.variants[site], self.sites[site].grid
+        variants, place = self.variants[site], self.sites[site]
         alike = _first_alike(variants)
         told = [
-            information(followed.laws[site, first], access, grid, self.seed + 1000 * point)
+            information(followed.laws[site, first], access, place.grid, self.seed + 1000 * point, place.read)
             for access, first in zip(variants, alike, strict=True)
         ]
         now = followed.slopes[site, 0]

@@ -9,7 +9,7 @@ Source: Fisher (1925), Proceedings of the Cambridge Philosophical Society 22; in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,7 +43,9 @@ class Law(NamedTuple):
         return self.kind(**self.moving, **self.fixed, **dict(self.flags))
 
 
-def information(law: Law, access: Access, grid: Grid, seed: int) -> Float[np.ndarray, "cell field field"]:
+def information(
+    law: Law, access: Access, grid: Grid, seed: int, read: Callable[[np.ndarray], np.ndarray] = lambda ends: ends
+) -> Float[np.ndarray, "cell field field"]:
     """Fisher information of each cell about the fields of its law, zero where nothing is released.
 
     Cells that depend on one another beyond their expectation are taken one by one.
@@ -53,11 +55,12 @@ def information(law: Law, access: Access, grid: Grid, seed: int) -> Float[np.nda
         access: what they come through; its channels have acted already.
         grid: the cells that came in.
         seed: of the simulated data; two accesses meet the same data behind them.
+        read: ends of published numbers as the model takes them.
     """
     out, rng = access.out(grid), np.random.default_rng(seed)
     after = Access(releases=access.releases)
     clean = np.stack([law.built().draw(rng, out.shape) for _ in range(REPLICATES)])
-    ends = np.stack([after.publish(rng, counts, out).cells for counts in clean])
+    ends = read(np.stack([after.publish(rng, counts, out).cells for counts in clean]))
     fields = {name: np.broadcast_to(values, out.shape) for name, values in law.moving.items()}
     scores = _scores(law.kind, after, law.flags, fields, dict(law.fixed), ends)
     each = np.stack([np.asarray(scores[name]).reshape(REPLICATES, -1) for name in law.moving], axis=-1)

@@ -83,7 +83,7 @@ def access_value(
     say("finding the posterior's curvature")
     draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in run.posterior.items()}
     at = current(prepared.model, definition.pilot(data), prepared.nesting, Sampling(**run.manifest["sampling"]), draws, prepared.finer)
-    sites = released_sites(at)
+    sites = released_sites(at, definition.reads)
     names = _barriers(sites, str(run.folder))
     asked_for = one_each(sites) if requests is None else read_requests(requests, sites)
     chosen = None

@@ -172,6 +172,7 @@ class Definition:
             those that belong to no group of it, in the pilot's coordinates too: the sampler then whitens by the posterior's curvature.
         finer: (data, priors) -> None, the model with what could be asked for beside its extracts: sites through an access that shows nothing,
             which an analysis of access lifts. None where every barrier is one of an extract's own access.
+        reads: (site, ends of published numbers) -> ends as the model takes them, where a number says something of its own, such as a zero.
         simulation: how to draw a study, or None.
     """
 
@@ -206,6 +207,7 @@ class Definition:
     expectations: frozenset[str] = frozenset()
     whiten: bool = False
     finer: Callable[..., None] | None = None
+    reads: Callable[[str, Any], Any] = lambda site, ends: ends
     simulation: Simulation | None = None
 
 

@@ -10,7 +10,7 @@ from .pilot import pilot
 from .priors import PRIORS
 from .publish import invent, place, publish
 from .span import future, observed
-from .workload import OPTIONAL, STREAMS, prepare
+from .workload import OPTIONAL, STREAMS, prepare, zeros_read
 
 MODEL = Definition(
     priors=PRIORS,
@@ -42,5 +42,6 @@ MODEL = Definition(
     counted=counted,
     expectations=EXPECTATIONS,
     whiten=True,
+    reads=zeros_read,
     simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=4, weeks=26)),
 )

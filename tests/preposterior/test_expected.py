@@ -8,6 +8,7 @@ import numpy as np
 import numpyro
 import pytest
 from numpyro import distributions as dist
+from scipy import stats
 
 from bayestwin.barriers import Access, Grid, Round, SiteAbsence, Suppress, Withheld
 from bayestwin.components.informed import Pilot
@@ -16,6 +17,7 @@ from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts, Measure
 from bayestwin.preposterior.current import Current, current, released_sites
 from bayestwin.preposterior.expected import gains
+from bayestwin.preposterior.information import Law, information
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
 
 UNITS = np.array(["a", "b", "c", "d"])
@@ -120,3 +122,15 @@ def test_lifting_nothing_changes_nothing() -> None:
     _, found = variances(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3), 1)
     at = now(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3))
     np.testing.assert_allclose(found[0], np.tile(np.square(at.root).sum(1), (2, 1)), rtol=1e-9)
+
+
+def test_information_is_that_of_what_the_model_reads() -> None:
+    """A zero that says only "none or less" tells as much of a normal mean as a censored value does."""
+    mean, clamp = 0.3, lambda ends: np.where(ends[..., 1:] <= 0.0, [-np.inf, 0.0], ends)
+    law = Law(Measure, {"loc": np.full(GRID.shape, mean)}, {"scale": np.ones(GRID.shape)}, ())
+    plain, read = (np.mean([information(law, Access(), GRID, seed, *how).mean() for seed in range(40)]) for how in ((), (clamp,)))
+    beyond = stats.norm.cdf(-mean)
+    density = stats.norm.pdf(mean)
+    censored = (1.0 - beyond) + mean * -density + density**2 / beyond  # E[z²; z > -mean] + score of the censored part
+    assert plain == pytest.approx(1.0, abs=0.01)
+    assert read == pytest.approx(censored, abs=0.01)
