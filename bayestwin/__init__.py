@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bayestwin.study import Study, read_hierarchy, read_observations, read_study, study_json_schema
     from bayestwin.twin.priors import Prior, PriorTable
     from bayestwin.twin.twin import Design, Twin, load_twin
+    from bayestwin.validate.validation import validate
 
 _HOME = {
     "init_study": "sources",
@@ -48,6 +49,7 @@ _HOME = {
     "load_run": "runs",
     "forecast": "forecasting",
     "access_value": "preposterior.value",
+    "validate": "validate.validation",
     "write_report": "report.render",
     "export_run": "export",
     "BayestwinError": "errors",
@@ -74,6 +76,7 @@ __all__ = [
     "load_run",
     "forecast",
     "access_value",
+    "validate",
     "write_report",
     "export_run",
     "BayestwinError",

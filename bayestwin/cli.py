@@ -182,6 +182,31 @@ def _weeks(horizon: str) -> int:
 
 
 @app.command()
+def validate(
+    folder: Annotated[Path, typer.Argument(metavar="STUDY|RUN", help="A run that calibrate wrote, or a study, which is calibrated first.")],
+    origins: Annotated[int | None, typer.Option(min=0, help="Past dates to refit and forecast from; 4 of a study, none of a run.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Check whether a calibration deserves belief; exit 3 when the verdict is FAIL."""
+    with _errors():
+        from bayestwin.progress import shown
+        from bayestwin.report.render import write_report
+        from bayestwin.runs import MANIFEST, load_run
+        from bayestwin.validate.validation import validate as validate_run
+        from bayestwin.validate.validation import validation_text
+
+        of_run = (folder / MANIFEST).is_file()
+        run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
+        with shown() as (say, watch):
+            answer = validate_run(run, (0 if of_run else 4) if origins is None else origins, say, watch)
+            say("writing the report")
+            write_report(run)
+    _print(answer, as_json, validation_text)
+    if answer["verdict"] == "FAIL":
+        raise typer.Exit(EXIT_VERDICT)
+
+
+@app.command()
 def access(
     folder: RunFolder,
     requests: Annotated[Path | None, typer.Option(help="TOML file of requests; each barrier lifted in whole if absent.")] = None,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
-ACCESS, ACCESS_PAGE = "access.json", "access.html"
+ACCESS, ACCESS_PAGE, VALIDATION = "access.json", "access.html", "validation.json"
 TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 
@@ -89,7 +89,15 @@ class Run:
     @property
     def access(self) -> dict[str, Any] | None:
         """What access costs, where that was analysed."""
-        path = self.folder / ACCESS
+        return self._json(ACCESS)
+
+    @property
+    def validation(self) -> dict[str, Any] | None:
+        """Whether the run deserves belief, where that was checked."""
+        return self._json(VALIDATION)
+
+    def _json(self, name: str) -> dict[str, Any] | None:
+        path = self.folder / name
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
     @cached_property

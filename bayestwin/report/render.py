@@ -95,6 +95,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
         "access": _access(run, known),
+        "validation": run.validation,
     }
 
 

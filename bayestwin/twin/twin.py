@@ -158,6 +158,8 @@ class Definition:
         draw: (data, span, one draw, generator, inner) -> {quantity: (inner, week, unit)}. What it takes from the generator should not
             hang on what a scenario changes, so that the same generator gives the same chance with and without.
         counted: (data) -> {quantity: (published values (week, unit), mask)} of those quantities that are published.
+        measured: those of `counted` whose published numbers are the quantity itself, cell by cell: no clock, definition or hidden cell between.
+            Forecasts of these can be scored against what came.
         shown: levels that get panels beside the whole.
         categorical: observed sites whose last dim is a category: checked by category, the others by randomised PIT.
         optional: streams that a study may leave out; `prepare` then gets no observations of them.
@@ -197,6 +199,7 @@ class Definition:
     per_draw: Callable[..., Mapping[str, Any]]
     draw: Callable[..., Mapping[str, Any]]
     counted: Callable[..., Mapping[str, tuple[Any, Any]]]
+    measured: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()

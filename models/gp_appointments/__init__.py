@@ -36,6 +36,7 @@ MODEL = Definition(
     draw=draw_span,
     counted=counted,
     selection={"durations": "null_slope", "staff_mix": "unknown_staff_slope"},
+    measured=("appointments",),
     shown=("region",),
     categorical=("durations", "staff_mix"),
     changes=CHANGES,

@@ -1,0 +1,189 @@
+"""Backtests by vintage: refit as of past dates, with exactly what was known then, and score what was forecast against what came.
+
+Source: Bracher, Ray, Gneiting & Reich (2021), PLOS Computational Biology 17, for the weighted interval score; Gneiting & Raftery (2007), JASA 102, for the
+continuous ranked probability score; both as scoringrules computes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from bayestwin.infer.settings import Sampling
+from bayestwin.prepared import Prepared, prepare
+from bayestwin.study import Study
+from bayestwin.validate.check import Check, graded, worst_of
+
+RECENT = 8  # weeks that the naive forecast takes its spread from
+LEVELS = (0.5, 0.8, 0.95)
+OFF, FAR_OFF = 0.05, 0.15  # how far a coverage may lie from its level
+NAIVE = "recent weeks"
+
+
+class Came(NamedTuple):
+    """What was published of a quantity.
+
+    Attributes:
+        values: (week, unit).
+        seen: where it was.
+    """
+
+    values: Float[np.ndarray, "week unit"]
+    seen: Bool[np.ndarray, "week unit"]
+
+
+def backtest(
+    study: Study,
+    origins: int,
+    sampling: Sampling,
+    say: Callable[[str], None] = lambda stage: None,
+    watch: Callable[[Any], None] = lambda p: None,
+) -> list[dict[str, Any]]:
+    """Forecast from past dates and score.
+
+    Args:
+        study: whose as-of date is the last day of what came.
+        origins: number of past dates, a horizon apart, the last a horizon before the as-of date.
+        sampling: of each refit.
+        say: told each date.
+        watch: told the sampler's progress.
+
+    Returns:
+        A row for each date, quantity that is published, and week ahead (0 for all together): cells, mean wis and crps, coverage of central
+        intervals with errors between units, skill against the recent weeks' own quantiles, and the worst R-hat of the refit. None where the model
+        answers for nothing that is published as it is.
+    """
+    now = prepare(study)
+    came = published(now)
+    if not came:
+        return []
+    weeks = now.twin.definition.fitted(now.data, study.calendar).weeks
+    rows = []
+    for back in range(origins, 0, -1):
+        origin = study.as_of - timedelta(weeks=back * study.horizon_weeks)
+        say(f"refitting as of {origin}")
+        rows += list(_scored(study.at(origin), origin, came, weeks, sampling, watch))
+    return rows
+
+
+def published(prepared: Prepared) -> dict[str, Came]:
+    """What was published of each quantity that is published as it is, by week and unit."""
+    definition = prepared.twin.definition
+    counted = definition.counted(prepared.data)
+    return {
+        name: Came(np.asarray(counted[name][0], float), np.asarray(counted[name][1])) for name in definition.measured if name in counted
+    }
+
+
+def _scored(
+    study: Study, origin: date, came: Mapping[str, Came], weeks: np.ndarray, sampling: Sampling, watch: Callable
+) -> Iterator[dict[str, Any]]:
+    from bayestwin.analyse.forecast import answer
+    from bayestwin.analyse.verdict import judge_draws
+    from bayestwin.infer.mcmc import sample
+    from bayestwin.infer.posterior import dataset
+    from bayestwin.infer.predictive import sites
+    from bayestwin.twin.scenario import Scenario
+
+    prepared = prepare(study)
+    definition, data = prepared.twin.definition, prepared.data
+    draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting)
+    verdict = judge_draws({name: draws.sites[name] for name in sites(prepared.model).latent}, draws.stats)
+    span = definition.future(data, study.horizon_weeks, Scenario(), study.calendar)
+    posterior = dataset(draws.sites, definition.dims, data.coords)
+    ahead = answer(definition, data, posterior, span, sampling.seed).draws
+    index = np.searchsorted(weeks, span.weeks)
+    inside = (index < len(weeks)) & (weeks[np.minimum(index, len(weeks) - 1)] == span.weeks)
+    for name, values in came.items():
+        drawn = ahead[name].to_numpy().reshape(-1, len(span.weeks), len(span.units))[:, inside]
+        later = Came(*(part[index[inside]] for part in values))
+        past = published(prepared)[name]
+        naive = recent(past)
+        head = {"origin": str(origin), "quantity": name, "r_hat": verdict.metrics["rhat_max"]}
+        for ahead_by in range(int(inside.sum()) + 1):
+            chosen = slice(None) if ahead_by == 0 else slice(ahead_by - 1, ahead_by)
+            yield head | {"week_ahead": ahead_by} | scores(drawn[:, chosen], Came(*(part[chosen] for part in later)), naive)
+
+
+def recent(past: Came) -> Float[np.ndarray, "draw unit"]:
+    """The naive forecast: the last published weeks of each unit, as if they were draws; NaN where none were."""
+    values = np.where(past.seen, past.values, np.nan)
+    return np.stack([_last(values[:, unit]) for unit in range(values.shape[1])], axis=1)
+
+
+def _last(series: Float[np.ndarray, " week"]) -> Float[np.ndarray, " draw"]:
+    known = series[~np.isnan(series)][-RECENT:]
+    return np.resize(known, RECENT) if known.size else np.full(RECENT, np.nan)
+
+
+def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "draw unit"]) -> dict[str, Any]:
+    """Scores of draws against what came, and those of the naive forecast on the same cells."""
+    import scoringrules
+
+    known = later.seen & ~np.isnan(naive).any(0)
+    if not known.any():
+        return {"cells": 0}
+    y = later.values[known]
+    ours = drawn[:, known].astype(float)
+    theirs = np.broadcast_to(naive[:, None], (len(naive), *later.values.shape))[:, known]
+    wis, naive_wis = (_wis(draws, y) for draws in (ours, theirs))
+    unit = np.broadcast_to(np.arange(later.seen.shape[1]), later.seen.shape)[known]
+    row: dict[str, Any] = {
+        "cells": int(known.sum()),
+        "wis": wis,
+        "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="fair").mean()),
+    }
+    for level in LEVELS:
+        low, high = np.quantile(ours, (0.5 - level / 2, 0.5 + level / 2), axis=0)
+        held = pd.Series((low <= y) & (y <= high)).groupby(unit).mean()
+        row |= {f"coverage_{100 * level:.0f}": float(((low <= y) & (y <= high)).mean())}
+        row |= {f"coverage_{100 * level:.0f}_error": float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else None}
+    return row | {"naive": NAIVE, "naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
+
+
+def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> float:
+    import scoringrules
+
+    alpha = 1.0 - np.array(LEVELS)
+    low, high = (np.quantile(draws, q, axis=0).T for q in (alpha / 2, 1.0 - alpha / 2))
+    return float(scoringrules.weighted_interval_score(y, np.median(draws, axis=0), low, high, alpha).mean())
+
+
+def checks_of_backtest(rows: list[dict[str, Any]]) -> Iterator[Check]:
+    """Whether forecasts beat the recent weeks, and whether their intervals hold what they say, by quantity over all dates."""
+    whole = pd.DataFrame([row for row in rows if row["week_ahead"] == 0 and row["cells"]])
+    if whole.empty:
+        return
+    for name, table in whole.groupby("quantity", sort=False):
+        weight = table["cells"] / table["cells"].sum()
+        skill = 1.0 - float((table["wis"] * weight).sum() / (table["naive_wis"] * weight).sum())
+        yield Check(
+            f"backtest of {name}: skill",
+            graded(-skill, 0.0, 0.2),
+            skill,
+            "weighted interval score no worse than the recent weeks' own quantiles; a fifth worse fails",
+            f"{skill:+.0%} over {len(table)} dates and {table['cells'].sum():,} cells",
+            ""
+            if skill >= 0
+            else "look at which weeks ahead lose (`backtest` by week_ahead): a trend carried on too far, or a level that has moved",
+            "bayestwin's own bounds",
+        )
+        held = {level: float((table[f"coverage_{level}"] * weight).sum()) for level in ("50", "80", "95")}
+        off = {level: abs(share - float(level) / 100.0) for level, share in held.items()}
+        status = worst_of(graded(off[level], OFF + 0.05 * (level != "95"), FAR_OFF) for level in held)
+        yield Check(
+            f"backtest of {name}: coverage",
+            status,
+            held["95"],
+            "95 % intervals within 5 points, 50 and 80 % intervals within 10; beyond 15 it fails",
+            ", ".join(f"{level} % intervals hold {share:.1%}" for level, share in held.items()),
+            ""
+            if status == "PASS"
+            else "errors of one date are shared by all units: look at more dates before widening or narrowing anything",
+            "bayestwin's own bounds",
+        )
