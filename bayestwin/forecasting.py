@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bayestwin.again import prepared_again
 from bayestwin.answers import answers
-from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
+from bayestwin.runs import ACCESS, MANIFEST, POSTERIOR, TRUTH, VALIDATION, Run, load_run, new_run, write_json, write_tables, write_tree
 from bayestwin.twin.scenario import Scenario, read_scenario
 
 
@@ -41,8 +41,9 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
     with new_run(folder) as scratch:
         write_tree(scratch / POSTERIOR, tree)
         write_tables(scratch, tables)
-        if (run.folder / TRUTH).is_file():
-            shutil.copyfile(run.folder / TRUTH, scratch / TRUTH)
+        for name in (TRUTH, ACCESS, VALIDATION):
+            if (run.folder / name).is_file():
+                shutil.copyfile(run.folder / name, scratch / name)
         write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked})
         write_report(load_run(scratch))
     return load_run(folder)

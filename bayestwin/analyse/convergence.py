@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from numpyro.diagnostics import effective_sample_size, gelman_rubin
 from scipy.special import ndtri
+from scipy.stats import rankdata
 
 TAILS = (0.05, 0.95)
 
@@ -41,6 +42,4 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
 def _scores(values: Float[np.ndarray, "chain draw element"]) -> Float[np.ndarray, "chain draw element"]:
     """Normal scores of the ranks among all draws."""
     flat = values.reshape(-1, values.shape[-1])
-    ranks = np.empty(flat.shape)
-    np.put_along_axis(ranks, flat.argsort(0), np.arange(1.0, len(flat) + 1.0)[:, None], axis=0)
-    return ndtri((ranks - 0.375) / (len(flat) + 0.25)).reshape(values.shape)
+    return ndtri((rankdata(flat, axis=0) - 0.375) / (len(flat) + 0.25)).reshape(values.shape)

@@ -146,6 +146,11 @@ class Access:
         masks += [channel.present(out) for channel in self.channels if isinstance(channel, Delay)]
         return np.logical_and.reduce([np.ones(out.shape, bool), *masks])
 
+    def unknown(self, grid: Grid) -> list[tuple[str, str]]:
+        """Barrier and name of every parameter that is not known."""
+        cells = [*self._grids(grid)[:-1], *[self.out(grid)] * (len(self.releases) + len(self.absences))]
+        return [(barrier.title, name) for barrier, labels in zip(self.barriers, cells, strict=True) for name in barrier.priors(labels)]
+
     def unknowns(self, grid: Grid, prefix: str = "", shared: dict[str, Any] | None = None) -> dict[str, dict[str, Any]]:
         """Sample the barriers' unknown parameters, inside a NumPyro model.
 

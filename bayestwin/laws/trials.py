@@ -5,12 +5,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import betainc
 from jaxtyping import Array, Float
 
 from bayestwin.laws.between import Between, between
 from bayestwin.laws.counts import log_factorial
 from bayestwin.laws.expected import FEW, LOWEST, picked
 from bayestwin.laws.widths import Widths
+
+TINY = 1e-300  # least probability whose logarithm is taken
 
 
 class Trials(NamedTuple):
@@ -79,10 +82,21 @@ class Trials(NamedTuple):
         return answer.reshape(shape)
 
     def _traced(self, low: Array, high: Array, widths: Widths) -> Array:
-        everything, empty = (low == 0) & (high == self.number), low > high
-        shut = jnp.where(everything | empty, 0.0, low)  # a gradient must not meet what is not there
-        answer = self._summed(shut, jnp.where(everything | empty, 0.0, high), widths.few - 1)
+        everything, empty = (low <= 0) & (high >= self.number), low > high
+        low, high = (jnp.where(everything | empty, 0.0, end) for end in (low, high))  # a gradient must not meet what is not there
+        narrow = high - low < widths.few
+        answer = self._summed(low, jnp.where(narrow, high, low), widths.few - 1)
+        if widths.wide:
+            ends = jnp.where(narrow, 0.0, low), jnp.where(narrow, self.number, high)
+            answer = jnp.where(narrow, answer, jnp.log(jnp.maximum(self._up_to(ends[1]) - self._up_to(ends[0] - 1.0), TINY)))
         return jnp.where(everything, 0.0, jnp.where(empty, -jnp.inf, answer))
+
+    def _up_to(self, n: Array) -> Array:
+        """Probability of a count up to n."""
+        left = self.number - n
+        inside = (n >= 0) & (left > 0)
+        tail = betainc(jnp.where(inside, left, 1.0), jnp.where(inside, n + 1.0, 1.0), 1.0 - self.probability)
+        return jnp.where(inside, tail, jnp.where(n < 0, 0.0, 1.0))
 
     def _summed(self, low: Any, high: Any, most: int | None = None) -> Array:
         return self.log_pmf(low) + self.between(low, high, most).log_total

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -109,31 +110,70 @@ def _fault(file: str, detail: Mapping[str, Any]) -> Fault:
 
 
 def _unknown(file: str, decision: Decision, quantities: Sequence[str]) -> Iterable[Fault]:
+    names = [loss.quantity for loss in decision.loss]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield Fault(file, "two losses on one quantity", "loss", value=name, remedy="add them up")
     for i, loss in enumerate(decision.loss):
         if loss.quantity not in quantities:
             yield Fault(file, "unknown quantity", f"loss.{i}.quantity", value=loss.quantity, expected=f"one of {list(quantities)}")
 
 
-def worth(change: Float[np.ndarray, "draw option"], left: Float[np.ndarray, " option"] | float = 0.0) -> tuple[float, float]:
+def worth(
+    change: Float[np.ndarray, "draw option"],
+    now: Float[np.ndarray, "option option"] | None = None,
+    then: Float[np.ndarray, "option option"] | None = None,
+) -> tuple[float, float]:
     """Expected gain from deciding after data instead of now, and its standard error.
 
     Args:
         change: net benefit of each further option less that of the first, by posterior draw.
-        left: share of each change's variance that the data would leave; nothing for perfect information.
+        now: covariance of these changes now, in the approximation that data are judged by; perfect information if absent.
+        then: that which the data would leave.
 
     Returns:
         Expected value of information a week, ≥ 0, and its Monte Carlo error.
 
     Example:
         >>> change = np.random.default_rng(1).normal(0.0, 1.0, size=(100_000, 1))
-        >>> [round(worth(change, share)[0], 2) for share in (0.0, 0.75, 1.0)]
+        >>> [round(worth(change, np.eye(1), np.eye(1) * left)[0], 2) for left in (0.0, 0.75, 1.0)]
         [0.4, 0.2, 0.0]
     """
     expected = change.mean(0)
-    after = expected + np.sqrt(np.clip(1.0 - np.asarray(left), 0.0, 1.0)) * (change - expected)
+    after = change
+    if now is not None and then is not None:
+        # What the data would make one expect has the covariance now - then; draws are turned and shrunk to have it.
+        after = expected + (change - expected) @ (np.linalg.pinv(_root(now)) @ _root(now - then))
     best = int(np.argmax(np.append(0.0, expected)))
     gain = np.maximum(after.max(1), 0.0) - (after[:, best - 1] if best else 0.0)
     return float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain)))
+
+
+def _root(covariance: Float[np.ndarray, "option option"]) -> Float[np.ndarray, "option option"]:
+    """Symmetric square root, nothing below zero."""
+    value, vector = np.linalg.eigh(covariance)
+    return (vector * np.sqrt(np.maximum(value, 0.0))) @ vector.T
+
+
+def without_chance(drawn: Float[np.ndarray, "draw inner ..."]) -> Float[np.ndarray, "draw ..."]:
+    """Means over draws of chance, drawn in to their own mean by what chance has left in their variance."""
+    means = drawn.mean(1)
+    chance = drawn.var(1, ddof=1).mean(0) / drawn.shape[1]
+    variance = means.var(0, ddof=1)
+    kept = np.sqrt(np.clip(1.0 - chance / np.where(variance > 0, variance, 1.0), 0.0, 1.0))
+    return means.mean(0) + kept * (means - means.mean(0))
+
+
+def covariances(variances: Float[np.ndarray, " pair"], options: int) -> Float[np.ndarray, "option option"]:
+    """Covariance of changes from the variances of each and of the sums of two, in the order of `pairs`."""
+    found = np.diag(variances[:options])
+    for (i, j), both in zip(pairs(options), variances[options:], strict=True):
+        found[i, j] = found[j, i] = 0.5 * (both - variances[i] - variances[j])
+    return found
+
+
+def pairs(options: int) -> list[tuple[int, int]]:
+    """Pairs of different options."""
+    return list(combinations(range(options), 2))
 
 
 def weeks_left(request: Request, weeks: float, steps: int = 1000) -> float:

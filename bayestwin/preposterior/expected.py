@@ -72,6 +72,7 @@ class Gains:
         alike = _first_alike(variants)
         told = [
             information(followed.laws[site, first], access, place.grid, self.seed + 1000 * point, place.read)
+            * place.told(access).reshape(-1, 1, 1)
             for access, first in zip(variants, alike, strict=True)
         ]
         now = followed.slopes[site, 0]
@@ -105,12 +106,21 @@ def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], po
         seed: of these draws and of simulated data.
     """
     variants = {
-        name: (site.access, *dict.fromkeys(a[name] for a in wanted if name in a and a[name] != site.access))
+        name: _different([site.access, *(accesses[name] for accesses in wanted if name in accesses)])
         for name, site in sites.items()
-        if any(name in a for a in wanted)
+        if any(name in accesses for accesses in wanted)
     }
     chosen = np.random.default_rng(seed).choice(len(at.draws), points, replace=False)
     return Gains(at, sites, variants, at.draws[chosen], seed)
+
+
+def _different(accesses: Sequence[Access]) -> tuple[Access, ...]:
+    """Accesses that differ, in order; some barriers hold tables, so that they cannot be looked up by hash."""
+    found: list[Access] = []
+    for access in accesses:
+        if access not in found:
+            found.append(access)
+    return tuple(found)
 
 
 def _first_alike(variants: Sequence[Access]) -> list[int]:

@@ -46,7 +46,7 @@ class Law(NamedTuple):
 def information(
     law: Law, access: Access, grid: Grid, seed: int, read: Callable[[np.ndarray], np.ndarray] = lambda ends: ends
 ) -> Float[np.ndarray, "cell field field"]:
-    """Fisher information of each cell about the fields of its law, zero where nothing is released.
+    """Fisher information of each cell that comes out, were it released, about the fields of its law.
 
     Cells that depend on one another beyond their expectation are taken one by one.
 
@@ -64,8 +64,7 @@ def information(
     fields = {name: np.broadcast_to(values, out.shape) for name, values in law.moving.items()}
     scores = _scores(law.kind, after, law.flags, fields, dict(law.fixed), ends)
     each = np.stack([np.asarray(scores[name]).reshape(REPLICATES, -1) for name in law.moving], axis=-1)
-    found = np.einsum("rca,rcb->cab", each, each) / REPLICATES
-    return np.where(access.present(grid).ravel()[:, None, None], found, 0.0)
+    return np.einsum("rca,rcb->cab", each, each) / REPLICATES
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))

@@ -17,7 +17,7 @@ from bayestwin.barriers.barrier import AbstractBarrier
 from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.preposterior.current import Site
-from bayestwin.preposterior.lifting import barrier_names
+from bayestwin.preposterior.lifting import barrier_names, fitting
 
 
 class Arrival(BaseModel):
@@ -90,6 +90,16 @@ class Request(BaseModel):
     cost: float | None = Field(default=None, gt=0)
     arrives: Arrival | None = None
 
+    def acts_on(self, sites: Mapping[str, Site]) -> set[tuple[str, str]]:
+        """Stream and barrier of everything that it makes weaker without lifting it in whole."""
+        return {
+            (name, barrier.title)
+            for name, site in sites.items()
+            for barrier in site.access.barriers
+            for lift in self.lift
+            if lift.set and lift.applies(name, barrier)
+        }
+
     def there_by(self, days: float) -> float:
         """Probability that it is there after some days."""
         return 1.0 if self.arrives is None else self.arrives.by(days)
@@ -115,6 +125,12 @@ def granted(sites: Mapping[str, Site], requests: Sequence[Request]) -> dict[str,
         if tuple(left) != site.access.barriers:
             found[name] = Access.through(left)
     return found
+
+
+def apart(sites: Mapping[str, Site], requests: Sequence[Request]) -> bool:
+    """Whether requests can be granted together: no two make the same barrier of a stream weaker, each in its own way."""
+    each = [request.acts_on(sites) for request in requests]
+    return len(set().union(*each)) == sum(map(len, each))
 
 
 def one_each(sites: Mapping[str, Site]) -> list[Request]:
@@ -181,7 +197,7 @@ def _misfits(file: str, where: str, request: Request, sites: Mapping[str, Site])
     if bad:
         return
     try:
-        request.accesses(sites)
+        fitting(sites, request.accesses(sites))
     except ValidationError as error:
         yield from (_fault(file, f"{where}.lift.set", dict(detail)) for detail in error.errors())
     except AccessError as error:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bayestwin.preposterior.current import Site
-from bayestwin.preposterior.decision import Decision, weeks_left, worth
+from bayestwin.preposterior.decision import Decision, covariances, weeks_left, worth
 from bayestwin.preposterior.quantities import Asked
 from bayestwin.preposterior.requests import Request
 from bayestwin.preposterior.shapley import order_range, shapley
@@ -26,7 +26,8 @@ def barrier(sites: Mapping[str, Site], name: str) -> dict[str, Any]:
     """A barrier in words, and the streams that come through it."""
     through = {stream: one for stream, site in sites.items() for one in site.access.barriers if one.title == name}
     first = next(iter(through.values()))
-    return {"barrier": name, "label": first.label.value, "sentence": first.sentence, "streams": list(through)}
+    sentences = dict.fromkeys(one.sentence for one in through.values())
+    return {"barrier": name, "label": first.label.value, "sentence": " ".join(sentences), "streams": list(through)}
 
 
 def decomposed(found: Answers, names: Sequence[str], left: Left) -> list[dict[str, Any]]:
@@ -151,14 +152,20 @@ def decided(found: Answers, decision: Decision, requests: Sequence[Request], sub
         subsets: share of the variance that each subset of barriers, lifted, would leave.
         singles: share that each request, granted, would leave.
     """
-    benefit, options = found.benefit, len(found.asked)
+    benefit, options = found.benefit, found.benefit.shape[1] - 1
     change = benefit[:, 1:] - benefit[:, :1]
     best = benefit.argmax(1)
+    of_changes = found.normal[len(found.asked) :]
+    now = covariances(of_changes, options)
+
+    def after(left: Float[np.ndarray, "point quantity"]) -> tuple[float, float]:
+        return worth(change, now, covariances(left[:, len(found.asked) :].mean(0) * of_changes, options))
+
     perfect, perfect_error = worth(change)
-    full, full_error = worth(change, subsets[:, -1, options:].mean(0))
+    full, full_error = after(subsets[:, -1])
     rows = []
     for r, request in enumerate(requests):
-        value, error = worth(change, singles[:, r, options:].mean(0))
+        value, error = after(singles[:, r])
         weeks = weeks_left(request, decision.weeks)
         over = {"evsi_over_decision": value * weeks, "weeks_there": weeks, "cost": request.cost}
         rows.append({"request": request.name, "evsi": value, "error": error, **over, "method": METHOD + ", moments matched"})

@@ -17,15 +17,17 @@ import numpy as np
 from jaxtyping import Float
 
 from bayestwin.analyse.forecast import averages, summarise
+from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.prepared import Prepared
 from bayestwin.preposterior import rows
 from bayestwin.preposterior.current import Current, Site, current, released_sites
-from bayestwin.preposterior.decision import Decision, read_decision
+from bayestwin.preposterior.decision import Decision, read_decision, without_chance
+from bayestwin.preposterior.decision import pairs as option_pairs
 from bayestwin.preposterior.expected import Accesses, gains
-from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
+from bayestwin.preposterior.lifting import barrier_names, every_subset, fitting, lifted
 from bayestwin.preposterior.quantities import Asked, Slopes, around, slopes
-from bayestwin.preposterior.requests import granted, one_each, read_requests
+from bayestwin.preposterior.requests import apart, granted, one_each, read_requests
 from bayestwin.runs import ACCESS, Run, write_json
 from bayestwin.twin.scenario import Scenario
 
@@ -89,16 +91,19 @@ def access_value(
     chosen = None
     if decision is not None:
         chosen = read_decision(decision, [quantity.name for quantity in definition.quantities], definition.changes, prepared.labels)
-    subsets: list[Accesses] = [lifted(sites, subset) for subset in every_subset(names)]
+    subsets = _subsets(sites, names, str(run.folder))
     singles: list[Accesses] = [request.accesses(sites) for request in asked_for]
-    pairs = list(combinations(range(len(asked_for)), 2))
+    pairs = [(a, b) for a, b in combinations(range(len(asked_for)), 2) if apart(sites, [asked_for[a], asked_for[b]])]
     doubles: list[Accesses] = [granted(sites, [asked_for[i] for i in pair]) for pair in pairs]
     say("following every quantity")
     found = _answers(run, prepared, at, parameters, chosen)
     say("lifting barriers")
     left = found.left(sites, [*subsets, *singles, *doubles], watch)
     of_subsets, of_singles, of_doubles = np.split(left, [len(subsets), len(subsets) + len(singles)], axis=1)
-    steps = rows.order(found, asked_for, of_singles)
+    steps: list[int] = []
+    for i in rows.order(found, asked_for, of_singles):
+        if apart(sites, [asked_for[j] for j in (*steps, i)]):
+            steps.append(i)
     say("planning requests")
     of_steps = found.left(sites, [granted(sites, [asked_for[i] for i in steps[: n + 1]]) for n in range(len(steps))], watch)
     answer = {
@@ -130,6 +135,19 @@ def _barriers(sites: Mapping[str, Site], folder: str) -> list[str]:
     return names
 
 
+def _subsets(sites: Mapping[str, Site], names: list[str], folder: str) -> list[Accesses]:
+    """All sites under every subset of lifted barriers."""
+    found: list[Accesses] = []
+    for subset in every_subset(names):
+        try:
+            found.append(lifted(sites, subset))
+            fitting(sites, found[-1])
+        except AccessError as error:
+            remedy = "give barriers that can only be lifted together one name, or leave the extract out"
+            raise RequestError([Fault(folder, f"cannot be without {subset}: {error}", remedy=remedy)]) from error
+    return found
+
+
 def _answers(
     run: Run, prepared: Prepared, at: Current, parameters: Sequence[str] | None, chosen: tuple[Decision, list[Scenario]] | None
 ) -> Answers:
@@ -152,13 +170,16 @@ def _answers(
     if chosen is not None:
         each = [ahead(scenario) for scenario in chosen[1]]
         weights = chosen[0].weights([quantity.name for quantity in definition.quantities])
-        of_whole = [
-            np.stack([values[definition.whole, quantity.name].mean((1, 2)) for quantity in definition.quantities], -1) for values, _ in each
+        names_of_quantities = [quantity.name for quantity in definition.quantities]
+        each_loss = [
+            np.stack([values[definition.whole, name][..., 0] for name in names_of_quantities], -1) @ -weights for values, _ in each
         ]
         cost = np.array([option.cost for option in chosen[0].option])
-        benefit = -np.stack([values @ weights for values in of_whole], axis=1) - cost
+        first = without_chance(each_loss[0])[:, None]
+        benefit = np.hstack([first, first + without_chance(np.stack([loss - each_loss[0] for loss in each_loss[1:]], -1))]) - cost
         by_option = np.stack([slope.values[:, whole] @ -weights for _, slope in each], axis=1)
-        moved = by_option[:, 1:] - by_option[:, :1]
+        changes = by_option[:, 1:] - by_option[:, :1]
+        moved = np.hstack([changes, *(changes[:, [i]] + changes[:, [j]] for i, j in option_pairs(changes.shape[1]))])
     return Answers(followed.asked, mean, aleatoric, epistemic, np.hstack([followed.values, moved]), benefit, at, whole[0], seed)
 
 
@@ -176,8 +197,8 @@ class Answers:
         asked: what they are.
         mean: of each now, (quantity,).
         aleatoric, epistemic: variances, of the posterior's draws, (quantity,).
-        slopes: in the coordinates of the posterior, (coordinate, quantity); after those that were asked for, the change of net benefit that each
-            further option makes.
+        slopes: in the coordinates of the posterior, (coordinate, quantity); after those that were asked for, the changes of net benefit that
+            further options make, and sums of two of these.
         benefit: net benefit of each option by posterior draw, (draw, option); empty without a decision.
         at: the posterior.
         primary: the quantity that requests are ranked by.
@@ -205,4 +226,4 @@ class Answers:
         """Share of the epistemic variance that each access would leave."""
         prospects = gains(self.at, sites, wanted, POINTS, self.seed)
         variances = prospects.variances(wanted, self.slopes, lambda done: watch(Done(done, POINTS)))
-        return variances / np.where(self.normal > 0, self.normal, 1.0)
+        return np.where(self.normal > 0, variances / np.where(self.normal > 0, self.normal, 1.0), 1.0)

@@ -34,6 +34,8 @@ class AccessShown:
         decision: what information is worth to a decision, where one was given.
         approximation: least and largest ratio of the normal approximation's sd to that of the draws, over quantities of the whole.
         doubtful: whether it is too far from one.
+        first: the quantity that requests are ranked by.
+        horizon: weeks ahead that the quantities are averaged over.
         figures: bars, waterfall, intervals.
     """
 
@@ -45,6 +47,8 @@ class AccessShown:
     decision: dict[str, Any] | None
     approximation: tuple[float, float]
     doubtful: bool
+    first: str
+    horizon: int
     figures: list[Picture]
 
     @property
@@ -67,8 +71,8 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
     """
     whole = [row for row in answer["quantities"] if row["level"] == known.whole]
     names = [barrier["barrier"] for barrier in answer["barriers"]]
-    first = next(row for row in whole if row["quantity"] == known.ranking.name)
-    ratios = [row["normal_over_draws"] for row in whole if row["normal_over_draws"] is not None]
+    first = next(row for row in whole if row["quantity"] == answer["requests"][0]["quantity"])
+    ratios = [row["normal_over_draws"] for row in whole if row["normal_over_draws"] is not None] or [1.0]
     requests = answer["requests"]
     return AccessShown(
         sentence=_sentence(first, requests, known),
@@ -79,7 +83,13 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         decision=answer["decision"],
         approximation=(min(ratios), max(ratios)),
         doubtful=not (SPREAD[0] <= min(ratios) and max(ratios) <= SPREAD[1]),
-        figures=[_bars(whole, names, known), _waterfall(first, known), _intervals(whole, requests, known)],
+        first=first["quantity"],
+        horizon=answer["horizon_weeks"],
+        figures=[
+            _bars(whole, names, known),
+            *([_waterfall(first, known)] if first["epistemic"] > 0 else []),
+            _intervals(whole, requests, known),
+        ],
     )
 
 
@@ -88,11 +98,13 @@ def _words(name: str) -> str:
 
 
 def _sentence(first: Mapping[str, Any], requests: list[dict[str, Any]], known: Answered) -> str:
+    if not first["epistemic"] > 0:
+        return f"All of {known.words(first['quantity'])} is known but for chance: there is nothing that access could cost."
     share = first["access_induced"] / first["epistemic"]
     worst = max(first["by_barrier"], key=lambda part: part["value"])
     best = requests[0]
     return (
-        f"Of what is not known about {known.words(first['quantity'])}, {share:.0%} of the variance is there because of how the data came, most of it because of "
+        f"Of what is not known about {known.words(first['quantity'])}, {share:.0%} of the variance is there because of how the data came, the largest part because of "
         f"“{_words(worst['barrier'])}”. To ask for first: {best['request']}, which would narrow the standard deviation from {number(best['sd_now'])} to {number(best['sd_after'])}."
     )
 
@@ -116,7 +128,7 @@ def _bars(rows: list[dict[str, Any]], names: list[str], known: Answered) -> Pict
     figure = Figure(figsize=(9.2, 0.42 * len(rows) + 1.3), layout="constrained")
     ax = figure.subplots()
     place = np.arange(len(rows))[::-1]
-    total = np.array([row["aleatoric"] + row["epistemic"] for row in rows])
+    total = np.array([(row["aleatoric"] + row["epistemic"]) or 1.0 for row in rows])
     parts = [("chance, which no data would remove", CHANCE, "", [row["aleatoric"] for row in rows])]
     parts.append(("not known even with full access", REMAINS, "", [max(row["epistemic_full"], 0.0) for row in rows]))
     for i, name in enumerate(names):

@@ -172,8 +172,8 @@ class Definition:
         expectations: sites that are what is expected given the data, not what happened: no part of a simulated study's truth.
         whiten: whether a unit's unknowns depend on other units' only through those of their group on the first level of `groups` and
             those that belong to no group of it, in the pilot's coordinates too: the sampler then whitens by the posterior's curvature.
-        finer: (data, priors) -> None, the model with what could be asked for beside its extracts: sites through an access that shows nothing,
-            which an analysis of access lifts. None where every barrier is one of an extract's own access.
+        finer: (data, priors) -> None, the model for an analysis of access: with what could be asked for beside its extracts, as sites through an
+            access that shows nothing, and with laws that are given what would be shown together with them. None where the model does as it is.
         reads: (site, ends of published numbers) -> ends as the model takes them, where a number says something of its own, such as a zero.
         simulation: how to draw a study, or None.
     """

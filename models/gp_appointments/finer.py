@@ -6,6 +6,7 @@ it. What such an extract would tell is limited by the model's own misfit, not by
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -44,8 +45,8 @@ def unknown_durations(data: Workload, law: Duration, null_logit: Float[Array, " 
     """How long the appointments of unknown duration took, by area: nulls of every band, tilted by the slope, and both tails."""
     masses = jnp.maximum(data.band.masses(law.cdf), 1e-12)
     tilted = shown_masses(data.band, law) * jnp.exp(slope * log_minutes_of_bands(data.band))
-    odds = jnp.exp(null_logit)[:, None]
-    nulls = odds * tilted / tilted.sum(-1, keepdims=True)
+    null = shown_masses(data.band, law).sum(-1, keepdims=True) * jax.nn.sigmoid(null_logit)[:, None]
+    nulls = null * tilted / tilted.sum(-1, keepdims=True)
     weight = jnp.concatenate([masses[:, :1], nulls, masses[:, -1:]], axis=-1)
     total = np.where(data.durations_seen, data.durations[..., -1], 0).sum(0)[:, None]
     grid = Grid({"area": data.area, "band": np.array(["shorter", *data.bands[:-1], "longer"])})
@@ -54,12 +55,14 @@ def unknown_durations(data: Workload, law: Duration, null_logit: Float[Array, " 
 
 
 def minute_by_minute(data: Workload, law: Duration, misfit: Array) -> None:
-    """Durations within the released range by the minute, by area."""
+    """Durations within each released band by the minute, by area, given the band's own total, which is known."""
     edges = np.arange(data.band.edges[0], data.band.edges[-1] + 0.5)
+    band = np.searchsorted(data.band.edges, edges[:-1], side="right") - 1
     masses = jnp.maximum(jnp.diff(law.cdf(jnp.asarray(edges)), axis=-1), 1e-12)
-    total = np.where(data.durations_seen[..., None], data.durations[..., :-1], 0).sum((0, 2))[:, None]
+    of_band = masses @ np.eye(len(data.band.edges) - 1)[band]
+    total = np.where(data.durations_seen[..., None], data.durations[..., :-1], 0).sum(0)
     grid = Grid({"area": data.area, "minute": np.arange(len(edges) - 1)})
-    counts = Counts(total * masses / masses.sum(-1, keepdims=True) + 1e-3, jnp.broadcast_to(misfit**-2.0, grid.shape))
+    counts = Counts(total[:, band] * masses / of_band[:, band] + 1e-3, jnp.broadcast_to(misfit**-2.0, grid.shape))
     hidden("minute_by_minute", "minutes of each appointment", counts, grid, "bands")
 
 

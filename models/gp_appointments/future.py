@@ -136,8 +136,8 @@ def category_minutes(band: Band, law: GeneralisedGamma, null: Array, slope: Arra
     # Selection on the logistic scale with this slope is an exponential tilt of the recorded durations.
     tilted = masses[..., 1:-1] * jnp.exp(slope[..., None] * log_minutes_of_bands(band))
     null_mean = (tilted * within).sum(-1) / tilted.sum(-1)
-    odds = jnp.exp(null)
-    unknown = (tail_sum + odds * null_mean) / (tails + odds)
+    nulls = masses[..., 1:-1].sum(-1) * jax.nn.sigmoid(null)
+    unknown = (tail_sum + nulls * null_mean) / (tails + nulls)
     return jnp.concatenate([within, unknown[..., None]], axis=-1)
 
 

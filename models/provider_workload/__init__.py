@@ -4,6 +4,7 @@ from bayestwin.twin.twin import Definition, Design, Simulation
 
 from .changes import CHANGES
 from .describe import DIMS, EQUATIONS, EXPECTATIONS, LIMITS, OBSERVED, QUANTITIES, RIDGES, arrays, constants, counted, groups
+from .finer import finer
 from .future import draw_span, per_draw
 from .model import model
 from .pilot import pilot
@@ -31,6 +32,7 @@ MODEL = Definition(
     observed=OBSERVED,
     prepare=prepare,
     model=model,
+    finer=finer,
     pilot=pilot,
     arrays=arrays,
     constants=constants,

@@ -11,6 +11,7 @@ from scipy import stats
 from bayestwin.laws.expected import Counts
 from bayestwin.laws.score import Score
 from bayestwin.laws.trials import Trials
+from bayestwin.laws.widths import Widths
 from bayestwin.laws.within import still_to_come, within
 
 NUMBER, CHANCE = np.array([20.0, 12.0, 0.0, 7.0]), np.array([0.3, 0.9, 0.5, 0.001])
@@ -101,3 +102,16 @@ def test_when_all_is_reported_nothing_is_to_come() -> None:
     part = still_to_come(within(law._replace(mean=law.mean * 0.3), np.array([[-np.inf, np.inf]] * 2)), law, jnp.full(2, 0.3))
     np.testing.assert_allclose(part.mean, law.mean, rtol=1e-12)
     np.testing.assert_allclose(part.variance, law.mean + law.mean**2 / 4.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("widths", [Widths(11), Widths(4, wide=True)])
+def test_ends_that_are_not_known_while_compiled_give_the_same(widths: Widths) -> None:
+    law = Trials(np.array([12.0, 4.0, 9.0, 40.0, 0.0]), jnp.array([0.4, 0.999, 0.2, 0.05, 0.3]))
+    low = np.array([[1.0, 1.0, -np.inf, 0.0, 0.0], [3.0, 4.0, 9.0, 2.0, 0.0], [8.0, 2.0, 3.0, 5.0, 0.0]])
+    high = np.array([[10.0, 4.0, np.inf, 8.0, 0.0], [3.0, 4.0, 9.0, 2.0, 0.0], [np.inf if widths.wide else 12.0, 3.0, 5.0, 15.0, 0.0]])
+    traced = jax.jit(lambda p, low, high: Trials(law.number, p).log_mass(low, high, widths))(law.probability, low, high)
+    np.testing.assert_allclose(traced, law.log_mass(low, high), rtol=1e-9, atol=1e-9)
+    slope = jax.jit(jax.grad(lambda p, low, high: Trials(law.number, p).log_mass(low, high, widths).sum()))(law.probability, low, high)
+    np.testing.assert_allclose(
+        slope, jax.grad(lambda p: Trials(law.number, p).log_mass(low, high).sum())(law.probability), rtol=1e-6, atol=1e-9
+    )

@@ -50,17 +50,16 @@ def test_minutes_hidden_by_unknown_match_a_simulated_selection(slope: float) -> 
     middle = np.asarray(part("model").log_minutes_of_bands(data.band))
     index = np.digitize(minutes, band.edges) - 1
     inside = (index >= 0) & (index < len(middle))
-    # Nulls among releasable durations with odds 0.3 exp(slope × log minutes of the band), scaled as the model scales them.
-    recorded_odds = np.exp(slope * middle)
+    # Three in ten of the releasable durations are nulls, in the end; a band's chance to be one rises with exp(slope × log minutes).
+    rising = np.exp(slope * middle)
     masses = np.bincount(index[inside], minlength=len(middle)) / inside.sum()
-    null = 0.3 * recorded_odds / (masses @ recorded_odds)  # odds of null against recorded, by band
-    weight = null[index[inside]]
+    weight = (0.3 * rising / (masses @ rising))[index[inside]]
     hidden = (minutes[~inside].sum() + (weight * minutes[inside]).sum()) / ((~inside).sum() + weight.sum())
     draws = {
         "area_minutes": np.array([[2.2]]),
         "area_spread": np.log([[0.7]]),
         "duration_shape": np.array([4.0]),
-        "area_null": np.log([[0.3 * inside.mean()]]),
+        "area_null": np.log([[0.3 / 0.7]]),
         "null_slope": np.array([slope]),
     }
     found, _ = part("future")._categories(data.band, *draws.values())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from bayestwin.errors import RequestError, ScenarioError
-from bayestwin.preposterior.decision import read_decision, weeks_left, worth
+from bayestwin.preposterior.decision import covariances, pairs, read_decision, weeks_left, without_chance, worth
 from bayestwin.preposterior.requests import Request
 
 NORMAL = np.random.default_rng(7).standard_normal((200_000, 1))
@@ -23,20 +23,50 @@ def closed_form(mean: float, sd: float) -> float:
 @pytest.mark.parametrize("mean", [-1.0, 0.0, 0.4])
 @pytest.mark.parametrize("left", [0.0, 0.3, 0.9])
 def test_two_options_with_a_normal_difference(mean: float, left: float) -> None:
-    found, error = worth(mean + 2.0 * NORMAL, left)
+    found, error = worth(mean + 2.0 * NORMAL, 4.0 * np.eye(1), 4.0 * left * np.eye(1))
     assert found == pytest.approx(closed_form(mean, 2.0 * np.sqrt(1.0 - left)), abs=5.0 * error + 1e-9)
 
 
 def test_data_that_say_nothing_are_worth_nothing() -> None:
-    assert worth(0.1 + NORMAL[:1000], 1.0)[0] == pytest.approx(0.0, abs=1e-12)
+    assert worth(0.1 + NORMAL[:1000], np.eye(1), np.eye(1))[0] == pytest.approx(0.0, abs=1e-12)
 
 
 @given(st.integers(0, 50), st.floats(0.0, 1.0), st.floats(0.0, 1.0))
 def test_more_information_is_never_worth_less(seed: int, one: float, other: float) -> None:
     rng = np.random.default_rng(seed)
     change = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 2)) + rng.normal(size=2)
-    (more, _), (less, _) = worth(change, min(one, other)), worth(change, max(one, other))
-    assert 0.0 - 1e-12 <= less <= more + 1e-12 <= worth(change)[0] + 2e-12
+    now = np.cov(change.T)
+    (more, _), (less, _) = (worth(change, now, share * now) for share in (min(one, other), max(one, other)))
+    assert 0.0 - 1e-9 <= less <= more + 1e-9 <= worth(change)[0] + 2e-9
+
+
+@pytest.mark.parametrize("first", [0, 1, 2])
+def test_three_options_whichever_is_named_first(first: int) -> None:
+    """Benefits 0, x and x + y; the data tell x and nothing of y: the best of 0 and x is taken, and E max(0, x) is 1 / sqrt(2 pi)."""
+    x, y = np.random.default_rng(8).standard_normal((2, 200_000))
+    order = np.roll([0, 1, 2], -first)
+    benefit = np.stack([np.zeros_like(x), x, x + y], axis=1)[:, order]
+    slopes = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])[order]
+    moved = slopes[1:] - slopes[0]
+    now, then = moved @ moved.T, moved @ np.diag([0.0, 1.0]) @ moved.T
+    found, error = worth(benefit[:, 1:] - benefit[:, :1], now, then)
+    assert found == pytest.approx(1.0 / np.sqrt(2.0 * np.pi), abs=5.0 * error)
+
+
+def test_covariances_from_variances_of_sums() -> None:
+    root = np.random.default_rng(9).normal(size=(3, 3))
+    whole = root @ root.T
+    each = [whole[i, i] for i in range(3)] + [whole[i, i] + whole[j, j] + 2.0 * whole[i, j] for i, j in pairs(3)]
+    np.testing.assert_allclose(covariances(np.array(each), 3), whole)
+
+
+def test_chance_is_worth_nothing() -> None:
+    """Nothing is unknown and chance is large: draws of twenty means must not look like knowledge to be had."""
+    drawn = np.random.default_rng(10).normal(0.0, 10.0, size=(400, 20, 1))
+    plain, clean = (worth(part - part.mean(0))[0] for part in (drawn.mean(1), without_chance(drawn)))
+    assert clean < 0.5 * plain
+    known = np.random.default_rng(11).normal(0.0, 5.0, size=(400, 1, 1)) + drawn
+    assert without_chance(known).std() == pytest.approx(5.0, rel=0.12)
 
 
 def test_value_starts_when_the_data_are_there() -> None:

@@ -1,0 +1,57 @@
+"""The model for an analysis of access: where things are shown it is the model; where they are not, later laws are given earlier ones."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from numpyro.handlers import seed, substitute, trace
+
+import bayestwin as bt
+from bayestwin.infer.predictive import prior_draws
+from bayestwin.prepared import Prepared, prepare
+from bayestwin.twin.twin import Design
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    folder: Path = tmp_path_factory.mktemp("finer") / "clinic"
+    return prepare(bt.simulate_study(folder, model="provider_workload", design=Design(units=4, groups=2, weeks=8), seed=5))
+
+
+@pytest.fixture(scope="module")
+def laws(prepared: Prepared) -> tuple[dict, dict]:
+    values = {name: part[0] for name, part in prior_draws(prepared.model, np.random.default_rng(2), 1).items()}
+
+    def found(model) -> dict:
+        sites = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
+        return {name: site["fn"].source.counts for name, site in sites.items() if hasattr(site.get("fn"), "source")}
+
+    return found(prepared.model), found(prepared.finer)
+
+
+def test_it_has_the_same_sites(laws: tuple[dict, dict]) -> None:
+    plain, finer = laws
+    assert set(plain) == set(finer)
+
+
+def test_absent_visits_are_given_the_bookings_that_would_come_with_them(prepared: Prepared, laws: tuple[dict, dict]) -> None:
+    plain, finer = (law["visits"] for law in laws)
+    stream = prepared.data.streams["booked"]
+    absent = ~stream.access.present(stream.grid)
+    assert absent.any()
+    slots = np.round(prepared.data.schedule.slots[0])
+    np.testing.assert_array_equal(np.asarray(finer.number)[absent], np.round(0.85 * slots)[absent])
+    np.testing.assert_array_equal(np.asarray(finer.number)[~absent], np.asarray(plain.number)[~absent])
+    np.testing.assert_allclose(np.asarray(finer.probability)[~absent], np.asarray(plain.probability)[~absent])
+
+
+def test_a_withheld_total_is_given_its_withheld_parts(prepared: Prepared, laws: tuple[dict, dict]) -> None:
+    """Minutes in the record hold inbox and documentation; with these shown what is left of them is surer, cell by cell as their size allows."""
+    plain, finer = (np.asarray(law["ehr_minutes"].scale) for law in laws)
+    stream = prepared.data.streams["ehr_minutes"]
+    absent = ~stream.access.present(stream.grid) & (np.asarray(prepared.data.span.by_week(prepared.data.schedule.minutes)) > 0)
+    assert absent.any()
+    assert np.median(finer[absent] / plain[absent]) < 0.95
+    shown = stream.exact & np.all([prepared.data.streams[name].exact for name in ("inbox_minutes", "documentation_minutes")], axis=0)
+    np.testing.assert_allclose(finer[shown], plain[shown], rtol=0.05)
