@@ -102,7 +102,7 @@ def white(draws: Float[np.ndarray, "draw coordinate"]) -> Float[np.ndarray, "coo
     Source: Bickel & Levina (2008), Annals of Statistics 36, for covariances by thresholding.
     """
     spread = draws.std(0)
-    correlation = np.corrcoef(draws.T)
+    correlation = np.atleast_2d(np.corrcoef(draws.T))
     size = len(correlation)
     beyond = np.sqrt(2.0 * np.log(size * (size - 1) / 2.0 + 2.0) / (len(draws) / 4.0))
     correlation = np.where(np.abs(correlation) > beyond, correlation, np.eye(size))

@@ -1,6 +1,7 @@
 """Expected variances against closed forms, and what must hold whatever the barriers."""
 
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 
 import jax.numpy as jnp
@@ -10,12 +11,12 @@ import pytest
 from numpyro import distributions as dist
 from scipy import stats
 
-from bayestwin.barriers import Access, Grid, Round, SiteAbsence, Suppress, Withheld
+from bayestwin.barriers import Access, Coverage, Delay, Grid, Round, SiteAbsence, Suppress, Withheld
 from bayestwin.components.informed import Pilot
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts, Measure
-from bayestwin.preposterior.current import Current, current, released_sites
+from bayestwin.preposterior.current import Current, current, released_sites, white
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.information import Law, information
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
@@ -32,11 +33,11 @@ SAMPLING = Sampling(chains=2, draws=1500, warmup=300)
 @dataclass(frozen=True)
 class Stream:
     access: Access
-    clean: np.ndarray
+    ends: np.ndarray
 
-    @property
-    def ends(self) -> np.ndarray:
-        return self.access.degrade(0, self.clean, GRID).cells
+
+def through(access: Access, clean: np.ndarray) -> Stream:
+    return Stream(access, access.degrade(0, clean, GRID).cells)
 
 
 def normal_model(first: Stream, second: Stream) -> None:
@@ -79,7 +80,7 @@ def variances(model, names_of_sites: int, points: int = 2) -> tuple[list[str], n
 
 def test_expected_variances_of_a_normal_hierarchy_are_the_closed_form() -> None:
     clean = np.random.default_rng(3).normal(size=(2, *GRID.shape))
-    first, second = Stream(Access(absences=(ABSENT,)), clean[0]), Stream(Access(absences=(ABSENT, SILENT)), clean[1])
+    first, second = through(Access(absences=(ABSENT,)), clean[0]), through(Access(absences=(ABSENT, SILENT)), clean[1])
     names, found = variances(partial(normal_model, first, second), 2)
     assert names == ["late", "silent"]
     for subset, value in zip(every_subset(names), found.mean(1), strict=True):
@@ -98,7 +99,7 @@ def test_expected_variance_of_a_poisson_rate_is_that_of_gamma_and_poisson() -> N
     """A log rate with more exposure: E[Var] falls by the share of the exposure that was there."""
     clean = np.random.default_rng(4).poisson(5.0 * 0.3, GRID.shape)
     access = Access(absences=(ABSENT,))
-    names, found = variances(partial(poisson_model, Stream(access, clean), 0.3), 1, points=20)
+    names, found = variances(partial(poisson_model, through(access, clean), 0.3), 1, points=20)
     now, whole = 6.0 + 0.3 * 20, 6.0 + 0.3 * 40
     assert names == ["late"]
     # The unknown is the rate's logarithm, whose posterior is normal but for terms of the order 1 / shape = 1 / 60.
@@ -108,7 +109,7 @@ def test_expected_variance_of_a_poisson_rate_is_that_of_gamma_and_poisson() -> N
 @pytest.mark.parametrize("release", [Suppress(below=3), Round(base=3), Round(base=1)])
 def test_lifting_never_adds_variance_and_a_barrier_of_no_strength_is_worth_nothing(release) -> None:
     clean = np.random.default_rng(5).poisson(1.5, GRID.shape)
-    names, found = variances(partial(poisson_model, Stream(Access(releases=(release,)), clean), 0.3), 1)
+    names, found = variances(partial(poisson_model, through(Access(releases=(release,)), clean), 0.3), 1)
     assert len(names) == 1
     gained = 1.0 - found[1] / found[0]
     if release == Round(base=1):
@@ -117,10 +118,44 @@ def test_lifting_never_adds_variance_and_a_barrier_of_no_strength_is_worth_nothi
         assert (gained > 0.0).all()
 
 
+@pytest.mark.parametrize("channel", [Coverage(fraction=1.0), Delay(maximum=1, pmf=(1.0, 0.0), released="so_far", as_of=date(2024, 1, 10))])
+def test_a_channel_of_no_strength_is_worth_nothing(channel) -> None:
+    clean = np.random.default_rng(5).poisson(1.5, GRID.shape)
+    names, found = variances(partial(poisson_model, through(Access(channels=(channel,)), clean), 0.3), 1)
+    assert len(names) == 1
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-4)
+
+
+def test_half_of_the_exposure_given_back_is_worth_its_half() -> None:
+    clean = np.random.default_rng(5).poisson(15.0, GRID.shape)
+    access = Access(channels=(Coverage(fraction=0.5),))
+    _, found = variances(partial(poisson_model, through(access, clean), 3.0), 1, points=20)
+    now, whole = 6.0 + 0.5 * 3.0 * 40, 6.0 + 3.0 * 40
+    assert found[1].mean() / found[0].mean() == pytest.approx(now / whole, rel=0.04)
+
+
+def test_cells_that_say_nothing_are_not_told_by_lifting_another_barrier() -> None:
+    """Every second day was not reported for a reason of its own: hidden small numbers of these days stay away when the rule is lifted."""
+    clean = np.random.default_rng(5).poisson(1.5, GRID.shape)
+    stream = through(Access(releases=(Suppress(below=3),)), clean)
+    gaps = stream.ends.copy()
+    gaps[::2] = -np.inf, np.inf
+    half = Grid({"day": DAYS[1::2], "unit": UNITS})
+
+    def model(ends: np.ndarray, grid: Grid) -> None:
+        rate = numpyro.sample("rate", dist.Gamma(30.0, 6.0))
+        law = Counts(jnp.broadcast_to(rate * 0.3, grid.shape))
+        numpyro.sample("counts", stream.access.likelihood(law, grid), obs=ends)
+
+    (_, with_gaps), (_, without) = (variances(partial(model, ends, grid), 1, points=8) for ends, grid in ((gaps, GRID), (gaps[1::2], half)))
+    shares = [found[1].mean() / found[0].mean() for found in (with_gaps, without)]
+    assert shares[0] == pytest.approx(shares[1], abs=0.01)
+
+
 def test_lifting_nothing_changes_nothing() -> None:
     clean = np.random.default_rng(6).poisson(1.5, GRID.shape)
-    _, found = variances(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3), 1)
-    at = now(partial(poisson_model, Stream(Access(absences=(ABSENT,)), clean), 0.3))
+    _, found = variances(partial(poisson_model, through(Access(absences=(ABSENT,)), clean), 0.3), 1)
+    at = now(partial(poisson_model, through(Access(absences=(ABSENT,)), clean), 0.3))
     np.testing.assert_allclose(found[0], np.tile(np.square(at.root).sum(1), (2, 1)), rtol=1e-9)
 
 
@@ -134,3 +169,16 @@ def test_information_is_that_of_what_the_model_reads() -> None:
     censored = (1.0 - beyond) + mean * -density + density**2 / beyond  # E[z²; z > -mean] + score of the censored part
     assert plain == pytest.approx(1.0, abs=0.01)
     assert read == pytest.approx(censored, abs=0.01)
+
+
+def test_correlations_that_chance_could_make_are_left_out_and_others_kept() -> None:
+    rng = np.random.default_rng(12)
+    drawn = rng.standard_normal((4000, 40)) * np.linspace(0.5, 2.0, 40)
+    drawn[:, 1] = 0.8 * drawn[:, 0] / drawn[:, 0].std() + 0.6 * rng.standard_normal(4000)
+    covariance = white(drawn) @ white(drawn).T
+    spread = np.sqrt(np.diag(covariance))
+    np.testing.assert_allclose(spread, drawn.std(0), rtol=1e-6)
+    correlation = covariance / np.outer(spread, spread)
+    assert correlation[0, 1] == pytest.approx(0.8, abs=0.03)
+    rest = correlation[2:, 2:] - np.eye(38)
+    np.testing.assert_allclose(rest, 0.0, atol=1e-9)
