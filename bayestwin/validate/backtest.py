@@ -136,7 +136,7 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
     row: dict[str, Any] = {
         "cells": int(known.sum()),
         "wis": wis,
-        "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="fair").mean()),
+        "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="pwm").mean()),
     }
     for level in LEVELS:
         low, high = np.quantile(ours, (0.5 - level / 2, 0.5 + level / 2), axis=0)

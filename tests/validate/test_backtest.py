@@ -1,0 +1,71 @@
+"""Scores of forecasts from past dates: right for draws from the truth, worse for shifted ones, on the cells that came only."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bayestwin.validate.backtest import RECENT, Came, checks_of_backtest, recent, scores
+
+WEEKS, UNITS = 8, 30
+
+
+def came(rng: np.random.Generator) -> tuple[np.ndarray, Came]:
+    level = rng.normal(50.0, 10.0, size=UNITS)
+    values = rng.normal(level, 4.0, size=(WEEKS, UNITS))
+    return level, Came(values, rng.random((WEEKS, UNITS)) < 0.8)
+
+
+def test_draws_from_the_truth_score_as_a_normal_law_does() -> None:
+    rng = np.random.default_rng(1)
+    level, later = came(rng)
+    row = scores(rng.normal(level, 4.0, size=(2000, WEEKS, UNITS)), later, rng.normal(level, 4.0, size=(RECENT, UNITS)))
+    assert row["cells"] == later.seen.sum()
+    assert row["crps"] == pytest.approx(4.0 / np.sqrt(np.pi), rel=0.15)  # E|X - X'| / 2 of a normal law of sd 4
+    for level_, share in (("50", 0.5), ("80", 0.8), ("95", 0.95)):
+        assert row[f"coverage_{level_}"] == pytest.approx(share, abs=4.0 * np.sqrt(share * (1 - share) / row["cells"]))
+        assert row[f"coverage_{level_}_error"] > 0
+    assert row["skill"] > 0.0
+
+
+def test_a_biased_forecast_loses_and_its_intervals_miss() -> None:
+    rng = np.random.default_rng(2)
+    level, later = came(rng)
+    naive = rng.normal(level, 4.0, size=(RECENT, UNITS))
+    right, wrong = (scores(rng.normal(level + shift, 4.0, size=(500, WEEKS, UNITS)), later, naive) for shift in (0.0, 12.0))
+    assert wrong["wis"] > 2.0 * right["wis"]
+    assert wrong["skill"] < 0.0 < right["skill"]
+    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0}
+    assert [check.status for check in checks_of_backtest([head | wrong])] == ["FAIL", "FAIL"]
+    assert [check.status for check in checks_of_backtest([head | right])] == ["PASS", "PASS"]
+
+
+def test_cells_that_did_not_come_and_units_without_a_past_are_not_scored() -> None:
+    rng = np.random.default_rng(3)
+    level, later = came(rng)
+    past = Came(np.broadcast_to(level, (12, UNITS)).copy(), np.ones((12, UNITS), bool))
+    past.seen[:, 0] = False
+    naive = recent(past)
+    assert np.isnan(naive[:, 0]).all()
+    drawn = rng.normal(level, 4.0, size=(200, WEEKS, UNITS))
+    assert scores(drawn, later, naive)["cells"] == later.seen[:, 1:].sum()
+    assert scores(drawn, Came(later.values, np.zeros_like(later.seen)), naive) == {"cells": 0}
+
+
+def test_recent_weeks_are_the_last_published_ones() -> None:
+    values = np.arange(20.0)[:, None]
+    seen = np.ones((20, 1), bool)
+    seen[-2:] = False
+    assert recent(Came(values, seen))[:, 0].tolist() == list(np.arange(10.0, 18.0))
+
+
+def test_the_weighted_interval_score_is_that_of_its_definition() -> None:
+    """One cell, draws of a normal law: half the median's error and the intervals' widths and misses, weighted by half their alphas."""
+    drawn = np.random.default_rng(4).standard_normal((100_000, 1, 1))
+    y = 2.5
+    found = scores(drawn, Came(np.full((1, 1), y), np.ones((1, 1), bool)), drawn[:, 0])["wis"]
+    total = 0.5 * abs(y)
+    for level in (0.5, 0.8, 0.95):
+        alpha = 1.0 - level
+        low, high = stats.norm.ppf([alpha / 2, 1 - alpha / 2])
+        total += alpha / 2 * (high - low + 2 / alpha * max(low - y, 0) + 2 / alpha * max(y - high, 0))
+    assert found == pytest.approx(total / 3.5, rel=0.01)

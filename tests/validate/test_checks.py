@@ -1,0 +1,88 @@
+"""Checks of a run find what is wrong with it, and nothing else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from bakery_study import write_bakery
+from typer.testing import CliRunner
+
+import bayestwin as bt
+from bayestwin.cli import EXIT_VERDICT, app
+from bayestwin.validate.check import graded, worst_of
+from bayestwin.validate.of_run import influence
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
+    folder = tmp_path_factory.mktemp("bakery")
+    return bt.calibrate(bt.read_study(write_bakery(folder / "study")), bt.Sampling(chains=4, draws=800, warmup=400), folder / "run")
+
+
+@pytest.fixture(scope="module")
+def answer(run: bt.Run) -> dict:
+    done = CliRunner().invoke(app, ["validate", str(run.folder), "--json"])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_every_check_says_what_it_is_held_against(answer: dict) -> None:
+    assert [check["name"] for check in answer["checks"]] == [
+        "computation", "fit of bread", "influence of cells of bread", "sensitivity to priors",
+    ]  # fmt: skip
+    for check in answer["checks"]:
+        assert set(check) == {"name", "status", "value", "threshold", "reason", "recommendation", "source"}
+        assert check["threshold"]
+        assert check["reason"]
+        assert check["source"]
+        assert bool(check["recommendation"]) == (check["status"] != "PASS")
+    assert answer["verdict"] == worst_of(check["status"] for check in answer["checks"])
+    assert answer["backtest"] == []
+
+
+def test_a_ridge_leaves_its_parameters_to_their_priors(answer: dict) -> None:
+    """Sales identify customers × appetite only, so the prior of either moves it; a model that is true fits."""
+    found = {check["name"]: check for check in answer["checks"]}
+    assert found["sensitivity to priors"]["status"] == "REVIEW"
+    assert "customers" in found["sensitivity to priors"]["reason"]
+    assert "appetite" in found["sensitivity to priors"]["reason"]
+    assert found["computation"]["status"] == found["fit of bread"]["status"] == found["influence of cells of bread"]["status"] == "PASS"
+
+
+def test_what_was_found_is_kept_and_shown(run: bt.Run, answer: dict) -> None:
+    assert bt.load_run(run.folder).validation == answer
+    assert 'id="validation"' in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_run_that_did_not_converge_fails(run: bt.Run, tmp_path: Path) -> None:
+    short = bt.calibrate(bt.read_study(run.manifest["study"]["folder"]), bt.Sampling(chains=2, draws=50, warmup=50), tmp_path / "short")
+    done = CliRunner().invoke(app, ["validate", str(short.folder)])
+    assert done.exit_code == EXIT_VERDICT
+    assert done.stdout.startswith("FAIL")
+    assert "FAIL   computation" in done.stdout
+    assert "to do:" in done.stdout
+
+
+def test_a_cell_that_the_posterior_leans_on_is_found() -> None:
+    rng = np.random.default_rng(1)
+    mean = rng.normal(size=(4, 500, 1))
+    plain = -0.5 * np.square(rng.normal(size=(1, 1, 60)) - 0.1 * mean)
+    heavy = np.concatenate([plain, -5.0 * np.square(mean)], axis=-1)
+    nothing = np.concatenate([plain, np.zeros_like(mean)], axis=-1)
+
+    def found(values: np.ndarray):
+        return next(influence(xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"cells": (("chain", "draw", "cell"), values)})})))
+
+    assert found(plain).status == "PASS"
+    assert found(nothing).value == 0.0
+    assert "61 cells" not in found(nothing).reason
+    assert found(heavy).status == "REVIEW"
+    assert found(heavy).value == pytest.approx(1 / 61)
+
+
+def test_grades_and_the_worst_of_them() -> None:
+    assert [graded(value, 0.1, 0.2) for value in (0.1, 0.15, 0.2, 0.3)] == ["PASS", "REVIEW", "REVIEW", "FAIL"]
+    assert worst_of(["PASS", "FAIL", "REVIEW"]) == "FAIL"
+    assert worst_of([]) == "PASS"
