@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayestwin.barriers import Access
     from bayestwin.calibration import calibrate
     from bayestwin.check import check_study
+    from bayestwin.credibility.validation import validate
     from bayestwin.errors import BayestwinError
     from bayestwin.export import export_run
     from bayestwin.forecasting import forecast
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from bayestwin.study import Study, read_hierarchy, read_observations, read_study, study_json_schema
     from bayestwin.twin.priors import Prior, PriorTable
     from bayestwin.twin.twin import Design, Twin, load_twin
-    from bayestwin.validate.validation import validate
 
 _HOME = {
     "init_study": "sources",
@@ -49,7 +49,7 @@ _HOME = {
     "load_run": "runs",
     "forecast": "forecasting",
     "access_value": "preposterior.value",
-    "validate": "validate.validation",
+    "validate": "credibility.validation",
     "write_report": "report.render",
     "export_run": "export",
     "BayestwinError": "errors",

@@ -189,11 +189,11 @@ def validate(
 ) -> None:
     """Check whether a calibration deserves belief; exit 3 when the verdict is FAIL."""
     with _errors():
+        from bayestwin.credibility.validation import validate as validate_run
+        from bayestwin.credibility.validation import validation_text
         from bayestwin.progress import shown
         from bayestwin.report.render import write_report
         from bayestwin.runs import MANIFEST, load_run
-        from bayestwin.validate.validation import validate as validate_run
-        from bayestwin.validate.validation import validation_text
 
         of_run = (folder / MANIFEST).is_file()
         run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)

@@ -16,6 +16,7 @@ def test_public_name_survives_the_import_of_all_submodules() -> None:
 
     assert callable(bt.calibrate)
     assert callable(bt.forecast)
+    assert callable(bt.validate)
     assert bayestwin.calibration.calibrate is bt.calibrate
 
 

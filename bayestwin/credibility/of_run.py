@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from bayestwin.credibility.check import Check, Status, graded, worst_of
 from bayestwin.report.checks import category_coverage, pit_of_site
 from bayestwin.runs import Run
-from bayestwin.validate.check import Check, Status, graded, worst_of
 
 CENTRAL = {"50": 0.25, "95": 0.475}  # half the probability of a central interval
 OFF, FAR_OFF = 0.05, 0.15  # how far a coverage of published cells may lie from its level

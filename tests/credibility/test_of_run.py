@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 import bayestwin as bt
 from bayestwin.cli import EXIT_VERDICT, app
-from bayestwin.validate.check import graded, worst_of
-from bayestwin.validate.of_run import influence
+from bayestwin.credibility.check import graded, worst_of
+from bayestwin.credibility.of_run import influence
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from bayestwin.credibility.backtest import backtest, checks_of_backtest
+from bayestwin.credibility.check import worst_of
+from bayestwin.credibility.of_run import checks_of_run
 from bayestwin.infer.settings import Sampling
 from bayestwin.numbers import number
 from bayestwin.runs import VALIDATION, Run, write_json
-from bayestwin.validate.backtest import backtest, checks_of_backtest
-from bayestwin.validate.check import worst_of
-from bayestwin.validate.of_run import checks_of_run
 
 REFIT = Sampling(chains=2, draws=500, warmup=200)  # of a past date: forecasts need no tails of parameters
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayestwin.validate.backtest import RECENT, Came, checks_of_backtest, recent, scores
+from bayestwin.credibility.backtest import RECENT, Came, checks_of_backtest, recent, scores
 
 WEEKS, UNITS = 8, 30
 

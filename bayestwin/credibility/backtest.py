@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from bayestwin.credibility.check import Check, graded, worst_of
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.study import Study
-from bayestwin.validate.check import Check, graded, worst_of
 
 RECENT = 8  # weeks that the naive forecast takes its spread from
 LEVELS = (0.5, 0.8, 0.95)
