@@ -101,7 +101,7 @@ def influence(tree: xr.DataTree) -> Iterator[Check]:
         share = float((k > INFLUENTIAL).mean())
         status: Status = "PASS" if share <= MANY else "REVIEW"
         yield Check(
-            f"influence of cells of {site}",
+            f"influence of cells of {str(site).replace('_', ' ')}",
             status,
             share,
             f"at most {MANY:.0%} of cells with Pareto k above {INFLUENTIAL}",
