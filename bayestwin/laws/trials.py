@@ -10,9 +10,10 @@ from jaxtyping import Array, Float
 
 from bayestwin.laws.between import Between, between
 from bayestwin.laws.counts import log_factorial
-from bayestwin.laws.expected import FEW, LOWEST, picked
+from bayestwin.laws.expected import FEW, picked
 from bayestwin.laws.widths import Widths
 
+IMPOSSIBLE = -1e30  # log probability of what cannot be, where a gradient must stay finite
 TINY = 1e-300  # least probability whose logarithm is taken
 
 
@@ -53,7 +54,7 @@ class Trials(NamedTuple):
         inside = n <= self.number
         n, left = xp.where(inside, n, 0.0), xp.where(inside, self.number - n, 0.0)
         ways = log_factorial(self.number) - log_factorial(n) - log_factorial(left)
-        return jnp.where(inside, ways + n * jnp.log(self.probability) + left * jnp.log1p(-self.probability), LOWEST)
+        return jnp.where(inside, ways + n * jnp.log(self.probability) + left * jnp.log1p(-self.probability), IMPOSSIBLE)
 
     def at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Trials":
         """The law of some cells, by flat index, of an array of a shape."""
