@@ -74,6 +74,8 @@ def test_the_report_speaks_of_what_the_model_speaks_of(run: bt.Run) -> None:
         assert not re.search(rf"\b{word}", re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)), word
     assert "Highest queueing (points of 100), first forecast week" in text
     assert "Baker S3" in text
+    assert "dots: what was published." in text
+    assert "on its own clock" not in text
     assert 'aria-label="Histogram of' in text
 
 

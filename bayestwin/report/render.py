@@ -146,10 +146,16 @@ def _fan(quantity: Quantity, fitted: pd.DataFrame, ahead: pd.DataFrame, places: 
         f"forecast weeks the whole has {number(total['mean'])} (95 % {number(total['q0.025'])} to {number(total['q0.975'])})."
     )
     published = fitted.loc[fitted["quantity"] == quantity.name, "observed"].notna().any()
-    dots = "; dots: what was published" if published else "; it is not published, so there are no dots"
+    dots = _dots(quantity.name in known.measured) if published else "; it is not published, so there are no dots"
     rest = f" {len(places) - len(shown)} more are in the tables." if len(places) > len(shown) else ""
     caption = f"{figures.capital(quantity.words)}, {quantity.unit}. Grey: observed weeks, blue: forecast, with 50, 80 and 95 % intervals{dots}.{rest}"
     return figures.fans(panels, size + quantity.unit, scale, alt, caption)
+
+
+def _dots(measured: bool) -> str:
+    return "; dots: what was published" + (
+        "" if measured else ", on its own clock and by its own definition, so that it may lie beside the bands"
+    )
 
 
 def _title(level: str, code: str, known: Answered) -> str:

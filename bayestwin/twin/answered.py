@@ -23,6 +23,7 @@ class Answered:
         categorical: observed sites checked by category.
         quantities: what is answered.
         discrepancy: sites of the model's discrepancy, its coefficients first; none if it has none.
+        measured: quantities whose published numbers are the quantity itself.
     """
 
     unit: str
@@ -32,6 +33,7 @@ class Answered:
     categorical: tuple[str, ...]
     quantities: tuple[Quantity, ...]
     discrepancy: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
 
     @property
     def headline(self) -> tuple[Quantity, ...]:

@@ -142,6 +142,7 @@ MODEL = Definition(
     ),
     dims={"shop_level": ("shop",)},
     observed={"bread": ("week", "shop", "end"), "cakes": ("week", "shop", "kind")},
+    measured=("loaves",),
     categorical=("cakes",),
     prepare=prepare,
     model=model,

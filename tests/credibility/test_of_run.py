@@ -86,3 +86,23 @@ def test_grades_and_the_worst_of_them() -> None:
     assert [graded(value, 0.1, 0.2) for value in (0.1, 0.15, 0.2, 0.3)] == ["PASS", "REVIEW", "REVIEW", "FAIL"]
     assert worst_of(["PASS", "FAIL", "REVIEW"]) == "FAIL"
     assert worst_of([]) == "PASS"
+
+
+def test_a_backtest_sees_what_was_known_and_scores_what_came(run: bt.Run) -> None:
+    """The bakery sells at constant rates, so recent weeks forecast well; hidden weeks of the small shop are not scored."""
+    found = bt.validate(run, origins=1)
+    rows = found["backtest"]
+    assert {row["origin"] for row in rows} == {"2024-03-10"}
+    assert {row["quantity"] for row in rows} == {"loaves"}
+    whole = next(row for row in rows if row["week_ahead"] == 0)
+    each = [row for row in rows if row["week_ahead"] > 0]
+    assert whole["cells"] == sum(row["cells"] for row in each)
+    assert 0 < whole["cells"] <= 3 * 3
+    assert whole["wis"] > 0
+    assert {"backtest of loaves: skill", "backtest of loaves: coverage"} <= {check["name"] for check in found["checks"]}
+    bt.validate(run)  # leave the run as the other tests find it
+
+
+def test_a_negative_number_of_dates_is_refused(run: bt.Run) -> None:
+    with pytest.raises(ValueError, match="origins is -1"):
+        bt.validate(run, origins=-1)
