@@ -15,10 +15,12 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from bayestwin.credibility.check import Check, graded, worst_of
+from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.study import Study
 
+LEAST_PAST = 8  # weeks that the first date must have behind it
 RECENT = 8  # weeks that the naive forecast takes its spread from
 LEVELS = (0.5, 0.8, 0.95)
 OFF, FAR_OFF = 0.05, 0.15  # how far a coverage may lie from its level
@@ -46,12 +48,17 @@ def backtest(
 ) -> list[dict[str, Any]]:
     """Forecast from past dates and score.
 
+    The dates lie a horizon apart, or as far as leaves the first one eight weeks of past; of a forecast the weeks that came are scored.
+
     Args:
         study: whose as-of date is the last day of what came.
-        origins: number of past dates, a horizon apart, the last a horizon before the as-of date.
+        origins: number of past dates.
         sampling: of each refit.
         say: told each date.
         watch: told the sampler's progress.
+
+    Raises:
+        RunError: if fewer weeks came than so many dates need.
 
     Returns:
         A row for each date, quantity that is published, and week ahead (0 for all together): cells, mean wis and crps, coverage of central
@@ -63,9 +70,13 @@ def backtest(
     if not came:
         return []
     weeks = now.twin.definition.fitted(now.data, study.calendar).weeks
+    step = min(study.horizon_weeks, (len(weeks) - LEAST_PAST) // origins)
+    if step < 1:
+        problem, expected = f"{len(weeks)} weeks are too few for {origins} past dates", f"at least {LEAST_PAST + origins}"
+        raise RunError([Fault(str(study.folder), problem, expected=expected, remedy="ask for fewer (--origins)")])
     rows = []
     for back in range(origins, 0, -1):
-        origin = study.as_of - timedelta(weeks=back * study.horizon_weeks)
+        origin = study.as_of - timedelta(weeks=back * step)
         say(f"refitting as of {origin}")
         rows += list(_scored(study.at(origin), origin, came, weeks, sampling, watch))
     return rows

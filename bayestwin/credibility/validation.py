@@ -23,7 +23,7 @@ def validate(
 
     Args:
         run: a loaded run.
-        origins: past dates to refit at, a horizon apart; each costs a calibration.
+        origins: past dates to refit at; each costs a calibration.
         say: told each stage.
         watch: told the sampler's progress.
 
@@ -32,7 +32,7 @@ def validate(
         quantity and week ahead); kept in the run as `validation.json`.
 
     Raises:
-        RunError: if there are dates to refit at and the study has changed since the run.
+        RunError: if there are dates to refit at, and the study has changed since the run or has too few weeks.
         ValueError: if `origins` is negative.
     """
     if origins < 0:

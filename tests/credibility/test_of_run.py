@@ -13,6 +13,7 @@ import bayestwin as bt
 from bayestwin.cli import EXIT_VERDICT, app
 from bayestwin.credibility.check import graded, worst_of
 from bayestwin.credibility.of_run import influence
+from bayestwin.errors import RunError
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,11 @@ def test_a_backtest_sees_what_was_known_and_scores_what_came(run: bt.Run) -> Non
     assert whole["wis"] > 0
     assert {"backtest of loaves: skill", "backtest of loaves: coverage"} <= {check["name"] for check in found["checks"]}
     bt.validate(run)  # leave the run as the other tests find it
+
+
+def test_more_dates_than_there_are_weeks_are_refused(run: bt.Run) -> None:
+    with pytest.raises(RunError, match="12 weeks are too few for 5 past dates"):
+        bt.validate(run, origins=5)
 
 
 def test_a_negative_number_of_dates_is_refused(run: bt.Run) -> None:
