@@ -68,13 +68,15 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
         other = replace(degraded, data=_lifted(data, clean.data, accesses, np.random.default_rng([clinic, len(rows)])))
         _, then, worst = _fitted(other, span, clinic)
         for i, asked in enumerate(followed.asked):
+            if now[i] <= LEAST:
+                continue  # nothing is unknown but what the estimate of a variance has clipped at zero
             rows.append(
                 {
                     "clinic": clinic,
                     "lifted": lifted_name,
                     **asked._asdict(),
                     "predicted": float(share[i]),
-                    "realised": float(max(then[i], LEAST) / max(now[i], LEAST)),
+                    "realised": float(then[i] / now[i]),
                     "r_hat": max(r_hat, worst),
                 }
             )

@@ -10,7 +10,6 @@ the moments of the preposterior mean; Jalal & Alarid-Escudero (2018), Medical De
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bayestwin.errors import Fault, RequestError
 from bayestwin.preposterior.requests import Request
+from bayestwin.toml import read_toml
 from bayestwin.twin.scenario import Change, Scenario, read_scenario
 
 
@@ -89,12 +89,9 @@ def read_decision(
         ScenarioError: if a scenario is at fault.
     """
     path = Path(path)
+    content = read_toml(path, RequestError)
     try:
-        decision = Decision.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise RequestError([Fault(str(path), f"cannot be read: {error.strerror}", remedy="check the path")]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError([Fault(str(path), f"is not TOML: {error}", remedy="mend the syntax")]) from error
+        decision = Decision.model_validate(content)
     except ValidationError as error:
         raise RequestError([_fault(str(path), dict(detail)) for detail in error.errors()]) from error
     if faults := list(_unknown(str(path), decision, quantities)):

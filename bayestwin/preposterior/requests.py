@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from math import log
@@ -18,6 +17,7 @@ from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.preposterior.current import Site
 from bayestwin.preposterior.lifting import barrier_names, fitting
+from bayestwin.toml import read_toml
 
 
 class Arrival(BaseModel):
@@ -104,10 +104,6 @@ class Request(BaseModel):
         """Probability that it is there after some days."""
         return 1.0 if self.arrives is None else self.arrives.by(days)
 
-    def accesses(self, sites: Mapping[str, Site]) -> dict[str, Access]:
-        """What the sites that it acts on come through once it is granted."""
-        return granted(sites, [self])
-
 
 def granted(sites: Mapping[str, Site], requests: Sequence[Request]) -> dict[str, Access]:
     """What sites come through once some requests are granted; sites that none acts on are left out.
@@ -150,12 +146,7 @@ def read_requests(path: str | Path, sites: Mapping[str, Site]) -> list[Request]:
             study's, a barrier cannot have the value that is asked for.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError([Fault(str(path), f"cannot be read: {error.strerror}", remedy="check the path")]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RequestError([Fault(str(path), f"is not TOML: {error}", remedy="mend the syntax")]) from error
+    content = read_toml(path, RequestError)
     tables = content.get("request", [])
     faults = [Fault(str(path), "unknown key", key, expected="[[request]] tables") for key in content.keys() - {"request"}]
     if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
@@ -197,7 +188,7 @@ def _misfits(file: str, where: str, request: Request, sites: Mapping[str, Site])
     if bad:
         return
     try:
-        fitting(sites, request.accesses(sites))
+        fitting(sites, granted(sites, [request]))
     except ValidationError as error:
         yield from (_fault(file, f"{where}.lift.set", dict(detail)) for detail in error.errors())
     except AccessError as error:

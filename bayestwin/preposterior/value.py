@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from bayestwin.analyse.forecast import averages, summarise
+from bayestwin.analyse.forecast import Drawn, averages, summarise
 from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.prepared import Prepared
@@ -27,9 +27,10 @@ from bayestwin.preposterior.decision import pairs as option_pairs
 from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, every_subset, fitting, lifted
 from bayestwin.preposterior.quantities import Asked, Slopes, around, slopes
-from bayestwin.preposterior.requests import apart, granted, one_each, read_requests
+from bayestwin.preposterior.requests import Request, apart, granted, one_each, read_requests
 from bayestwin.runs import ACCESS, Run, write_json
 from bayestwin.twin.scenario import Scenario
+from bayestwin.twin.twin import Definition
 
 MOST_BARRIERS = 8  # 256 subsets
 POINTS = 4  # draws of the posterior at which information is found
@@ -76,51 +77,75 @@ def access_value(
     """
     from bayestwin.again import prepared_again
     from bayestwin.infer.device import prepare_device
-    from bayestwin.infer.settings import Sampling
 
     say("reading extracts")
     prepare_device()
     prepared = prepared_again(run)
-    definition, data = prepared.twin.definition, prepared.data
+    definition, folder = prepared.twin.definition, str(run.folder)
     say("finding the posterior's curvature")
-    draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in run.posterior.items()}
-    at = current(prepared.model, definition.pilot(data), prepared.nesting, Sampling(**run.manifest["sampling"]), draws, prepared.finer)
+    at = _now(run, prepared)
     sites = released_sites(at, definition.reads)
-    names = _barriers(sites, str(run.folder))
+    subsets = _subsets(sites, _barriers(sites, folder), folder)
     asked_for = one_each(sites) if requests is None else read_requests(requests, sites)
     chosen = None
     if decision is not None:
         chosen = read_decision(decision, [quantity.name for quantity in definition.quantities], definition.changes, prepared.labels)
-    subsets = _subsets(sites, names, str(run.folder))
-    singles: list[Accesses] = [request.accesses(sites) for request in asked_for]
-    pairs = [(a, b) for a, b in combinations(range(len(asked_for)), 2) if apart(sites, [asked_for[a], asked_for[b]])]
-    doubles: list[Accesses] = [granted(sites, [asked_for[i] for i in pair]) for pair in pairs]
     say("following every quantity")
     found = _answers(run, prepared, at, parameters, chosen)
+    head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
+    method = {"name": rows.METHOD, "points": POINTS}
+    answer = {**head, "method": method, **_worth(found, sites, subsets, asked_for, chosen and chosen[0], say, watch)}
+    write_json(run.folder / ACCESS, answer)
+    return answer
+
+
+def _now(run: Run, prepared: Prepared) -> Current:
+    """The run's posterior as a normal law."""
+    from bayestwin.infer.settings import Sampling
+
+    draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in run.posterior.items()}
+    pilot, sampling = prepared.twin.definition.pilot(prepared.data), Sampling(**run.manifest["sampling"])
+    return current(prepared.model, pilot, prepared.nesting, sampling, draws, prepared.finer)
+
+
+def _worth(
+    found: Answers,
+    sites: Mapping[str, Site],
+    subsets: list[Accesses],
+    asked_for: list[Request],
+    decision: Decision | None,
+    say: Callable[[str], None],
+    watch: Callable[[Done], None],
+) -> dict[str, Any]:
+    """Lift barriers, by every subset and by requests: singly, in pairs, and one after the other."""
+    names = barrier_names(sites)
+    pairs = [(a, b) for a, b in combinations(range(len(asked_for)), 2) if apart(sites, [asked_for[a], asked_for[b]])]
+    singles = [granted(sites, [request]) for request in asked_for]
+    doubles = [granted(sites, [asked_for[a], asked_for[b]]) for a, b in pairs]
     say("lifting barriers")
     left = found.left(sites, [*subsets, *singles, *doubles], watch)
     of_subsets, of_singles, of_doubles = np.split(left, [len(subsets), len(subsets) + len(singles)], axis=1)
-    steps: list[int] = []
-    for i in rows.order(found, asked_for, of_singles):
-        if apart(sites, [asked_for[j] for j in (*steps, i)]):
-            steps.append(i)
     say("planning requests")
-    of_steps = found.left(sites, [granted(sites, [asked_for[i] for i in steps[: n + 1]]) for n in range(len(steps))], watch)
-    answer = {
-        "run": str(run.folder),
-        "as_of": run.manifest["as_of"],
-        "horizon_weeks": run.manifest["forecast"]["horizon_weeks"],
-        "method": {"name": rows.METHOD, "points": POINTS},
+    steps = _steps(sites, [asked_for[i] for i in rows.order(found, asked_for, of_singles)])
+    of_steps = found.left(sites, [granted(sites, steps[: n + 1]) for n in range(len(steps))], watch)
+    return {
         "barriers": [rows.barrier(sites, name) for name in names],
         "quantities": rows.decomposed(found, names, of_subsets),
         "parameters": rows.learned(found),
         "requests": rows.ranked(found, asked_for, of_singles),
         "pairs": rows.together(found, asked_for, pairs, of_singles, of_doubles),
-        "plan": rows.plan(found, [asked_for[i] for i in steps], of_steps),
-        "decision": None if chosen is None else rows.decided(found, chosen[0], asked_for, of_subsets, of_singles),
+        "plan": rows.plan(found, steps, of_steps),
+        "decision": None if decision is None else rows.decided(found, decision, asked_for, of_subsets, of_singles),
     }
-    write_json(run.folder / ACCESS, answer)
-    return answer
+
+
+def _steps(sites: Mapping[str, Site], in_order: list[Request]) -> list[Request]:
+    """Requests that can all be granted, the first of each that cannot."""
+    steps: list[Request] = []
+    for request in in_order:
+        if apart(sites, [*steps, request]):
+            steps.append(request)
+    return steps
 
 
 def _barriers(sites: Mapping[str, Site], folder: str) -> list[str]:
@@ -157,7 +182,7 @@ def _answers(
     sampled = [str(name) for name in posterior.data_vars if name not in np.atleast_1d(posterior.attrs.get("deterministic", []))]
     names = tuple(parameters) if parameters is not None else tuple(name for name in sampled if posterior[name].ndim == 2)
 
-    def ahead(scenario: Scenario, parameters: tuple[str, ...] = ()) -> tuple[Mapping[tuple[str, str], np.ndarray], Slopes]:
+    def ahead(scenario: Scenario, parameters: tuple[str, ...] = ()) -> tuple[Drawn, Slopes]:
         span = definition.future(data, run.manifest["forecast"]["horizon_weeks"], scenario, prepared.study.calendar)
         return averages(definition, data, posterior, span, seed).values, slopes(points, definition, data, span, seed, parameters)
 
@@ -168,19 +193,32 @@ def _answers(
     whole = [i for i, asked in enumerate(followed.asked) if asked.level == definition.whole]
     benefit, moved = np.empty((0, 0)), np.empty((len(followed.values), 0))
     if chosen is not None:
-        each = [ahead(scenario) for scenario in chosen[1]]
-        weights = chosen[0].weights([quantity.name for quantity in definition.quantities])
-        names_of_quantities = [quantity.name for quantity in definition.quantities]
-        each_loss = [
-            np.stack([values[definition.whole, name][..., 0] for name in names_of_quantities], -1) @ -weights for values, _ in each
-        ]
-        cost = np.array([option.cost for option in chosen[0].option])
-        first = without_chance(each_loss[0])[:, None]
-        benefit = np.hstack([first, first + without_chance(np.stack([loss - each_loss[0] for loss in each_loss[1:]], -1))]) - cost
-        by_option = np.stack([slope.values[:, whole] @ -weights for _, slope in each], axis=1)
-        changes = by_option[:, 1:] - by_option[:, :1]
-        moved = np.hstack([changes, *(changes[:, [i]] + changes[:, [j]] for i, j in option_pairs(changes.shape[1]))])
+        of_options = [ahead(scenario) for scenario in chosen[1]]
+        benefit, moved = _benefits(chosen[0], definition, of_options, whole)
     return Answers(followed.asked, mean, aleatoric, epistemic, np.hstack([followed.values, moved]), benefit, at, whole[0], seed)
+
+
+def _benefits(
+    decision: Decision, definition: Definition, of_options: list[tuple[Drawn, Slopes]], whole: list[int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Net benefit of each option by draw, and slopes of its changes and of sums of two of these.
+
+    Args:
+        decision: its losses and costs.
+        definition: the model.
+        of_options: draws and slopes of the forecast under each option.
+        whole: which slopes are of quantities of the whole.
+    """
+    names = [quantity.name for quantity in definition.quantities]
+    weights = -decision.weights(names)
+    drawn = [np.stack([values[definition.whole, name][..., 0] for name in names], -1) @ weights for values, _ in of_options]
+    first = without_chance(drawn[0])[:, None]
+    further = first + without_chance(np.stack([values - drawn[0] for values in drawn[1:]], -1))
+    cost = np.array([option.cost for option in decision.option])
+    by_option = np.stack([slope.values[:, whole] @ weights for _, slope in of_options], axis=1)
+    changes = by_option[:, 1:] - by_option[:, :1]
+    sums = [changes[:, [i]] + changes[:, [j]] for i, j in option_pairs(changes.shape[1])]
+    return np.hstack([first, further]) - cost, np.hstack([changes, *sums])
 
 
 def _of_parameter(values: Float[np.ndarray, "chain draw ..."]) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
 from bayestwin.errors import Fault, ScenarioError
+from bayestwin.toml import read_toml
 
 
 class Change(BaseModel):
@@ -69,12 +69,7 @@ def read_scenario(path: str | Path, kinds: tuple[type[Change], ...], labels: Map
             the model's, a label is not the study's.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ScenarioError([Fault(str(path), f"cannot be read: {error.strerror}", remedy="check the path")]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ScenarioError([Fault(str(path), f"is not TOML: {error}", remedy="mend the syntax")]) from error
+    content = read_toml(path, ScenarioError)
     changes = _Changes(str(path), {kind_of(change): change for change in kinds}, labels)
     faults = [*_outer_faults(str(path), content), *changes.faults(content.get("change", []))]
     if faults:
