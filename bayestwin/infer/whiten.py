@@ -13,6 +13,7 @@ Source: Betancourt (2017), arXiv:1701.02434, for the Euclidean metric as a linea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -28,6 +29,8 @@ LEAST_CURVATURE = 0.05  # effects have a prior precision of one; flatter directi
 SKEWED = 1.4  # spread of draws times spread of gradients, which is 1 of a normal law
 TRUSTED = (0.1, 10.0)  # how far draws may correct a coordinate's unit at once
 EVALUATIONS = (150, 400)  # of the potential on the way to its mode, before and after a first whitening
+ROUNDS = 4  # of whitening and searching at most
+NEAR = 3.0  # a mode is found where no unknown has further to go than so many of its units
 FAR = 1e30  # potential where it cannot be computed
 
 
@@ -166,9 +169,12 @@ def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
 
 
 def _bent(block: np.ndarray) -> np.ndarray:
-    """The symmetric part of a block, no flatter than the least curvature in any direction."""
+    """The symmetric part of a block, bent upwards in every direction and no flatter than the least curvature.
+
+    Away from a mode a potential may bend downwards as sharply as elsewhere upwards: how sharply says how long a step may be.
+    """
     value, vector = np.linalg.eigh(0.5 * (block + block.T))
-    return (vector * np.maximum(value, LEAST_CURVATURE)) @ vector.T
+    return (vector * np.maximum(np.abs(value), LEAST_CURVATURE)) @ vector.T
 
 
 def scales[Draws: (np.ndarray, Array)](q: Draws, gradient: Draws) -> Draws:
@@ -214,7 +220,7 @@ def mode(value_and_gradient: Callable[[np.ndarray], tuple[Any, np.ndarray]], sta
 def whitened(
     look: Callable[[np.ndarray, Whitening], tuple[float, np.ndarray]], start: np.ndarray, places: Layout, each: Callable = map
 ) -> Whitening:
-    """Find a potential's mode and whiten by its curvature there: roughly first, then from there, where steps are straight.
+    """Find a potential's mode and whiten by its curvature there: roughly first, then from there, where steps are straight, until it is found.
 
     Args:
         look: the potential and its gradient at coordinates of a whitening.
@@ -231,6 +237,10 @@ def whitened(
     def at(centre: np.ndarray) -> Whitening:
         return whitening(centre, places, curvature(lambda flat: finite(flat, as_they_are)[1], centre, places, each))
 
-    first = at(mode(lambda flat: finite(flat, as_they_are), start, EVALUATIONS[0]))
-    q = mode(lambda q: finite(q, first), np.zeros(start.size), EVALUATIONS[1])
-    return at(np.asarray(first(jnp.asarray(q), places), float))
+    found, origin = at(mode(lambda flat: finite(flat, as_they_are), start, EVALUATIONS[0])), np.zeros(start.size)
+    for _ in range(ROUNDS):
+        q = mode(partial(finite, found=found), origin, EVALUATIONS[1])
+        found = at(np.asarray(found(jnp.asarray(q), places), float))
+        if np.abs(finite(origin, found)[1]).max() < NEAR:
+            break
+    return found

@@ -14,7 +14,19 @@ from bayestwin.components.informed import Pilot, seen
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.whiten import Layout, Whitening, curvature, layout, mode, scales, unchanged, whitened
+from bayestwin.infer.whiten import (
+    Arrow,
+    Layout,
+    Whitening,
+    curvature,
+    layout,
+    mode,
+    scales,
+    unchanged,
+    undivided,
+    whitened,
+    whitening,
+)
 
 UNITS, SLOTS, SHARED = 4, 3, 2
 GROUP_OF = np.array([0, 1, 0, 1])
@@ -136,3 +148,23 @@ def test_units_of_a_skewed_law_are_those_of_its_draws() -> None:
     found = scales(q, np.stack([steep, q[:, 1] / 4.0], axis=1))
     np.testing.assert_allclose(found[0], q[:, 0].std(), rtol=1e-12)
     assert found[1] == pytest.approx(2.0, rel=1e-6)
+
+
+def test_the_search_goes_on_until_the_mode_of_a_bent_valley_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rosenbrock's valley, from where the curvature bends downwards and with few looks a search."""
+    monkeypatch.setattr("bayestwin.infer.whiten.EVALUATIONS", (3, 25))
+
+    def valley(x: jax.Array) -> jax.Array:
+        return 50.0 * (100.0 * jnp.square(x[1] - jnp.square(x[0])) + jnp.square(1.0 - x[0]))
+
+    white = found_by(valley, np.array([-0.2, 2.0]), undivided(2))
+    curved = np.asarray(jax.hessian(valley)(jnp.ones(2)))
+    jacobian = np.asarray(jax.jacobian(lambda q: white(q, undivided(2)))(jnp.zeros(2)))
+    np.testing.assert_allclose(np.asarray(white.centre), 1.0, atol=0.02)
+    np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(2), atol=0.2)
+
+
+def test_a_direction_that_bends_downwards_has_the_unit_of_its_bend() -> None:
+    nothing = np.empty((0, 0, 0))
+    white = whitening(np.zeros(2), undivided(2), Arrow(nothing, nothing, np.diag([-16.0, 4.0])))
+    np.testing.assert_allclose(np.asarray(white(jnp.ones(2), undivided(2))), [0.25, 0.5])
