@@ -212,10 +212,14 @@ def _run(
 
 
 def _rescaled(states: list[Any], found: Whitening, places: Layout, window: list) -> tuple[list[Any], Whitening]:
-    """Chains and whitening in the units that a window of warm-up draws and gradients of all chains asks for."""
+    """Chains and whitening about the middle, and in the units, of a window of warm-up draws and gradients of all chains.
+
+    The mode of many effects and their spread lies far from where the draws are, and rotations are exact about the centre only.
+    """
     q, gradient = (np.concatenate(part, axis=1).reshape(-1, states[0].z.shape[-1]) for part in zip(*window, strict=True))
-    scale = scales(q, gradient)
-    return [state._replace(z=state.z / scale, z_grad=state.z_grad * scale) for state in states], found.scaled(scale, places)
+    middle, scale = q.mean(0), scales(q, gradient)
+    moved = [state._replace(z=(state.z - middle) / scale, z_grad=state.z_grad * scale) for state in states]
+    return moved, found.about(middle, places).scaled(scale, places)
 
 
 def _one_step_size(states: list[Any]) -> list[Any]:

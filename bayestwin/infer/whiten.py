@@ -84,6 +84,10 @@ class Whitening(NamedTuple):
         moved = jnp.zeros_like(q).at[places.shared].set(common).at[places.own.ravel()].set(each.ravel())
         return self.centre + moved
 
+    def about(self, middle: Float[np.ndarray, " unknown"], places: Layout) -> Whitening:
+        """The same map from coordinates of another origin: what was `middle` is zero."""
+        return self._replace(centre=self(jnp.asarray(middle), places))
+
     def scaled(self, scale: Float[np.ndarray, " unknown"], places: Layout) -> Whitening:
         """The same map from coordinates measured in other units: what was `scale` is one."""
         own, shared = (jnp.asarray(scale[part]) for part in (places.own, places.shared))

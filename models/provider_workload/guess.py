@@ -142,3 +142,12 @@ def _ends(data: Workload, name: str) -> np.ndarray:
     if name in data.streams:
         return data.streams[name].ends
     return np.broadcast_to(np.array([-np.inf, np.inf]), (*data.schedule.minutes.shape, 2))
+
+
+def totals(data: Workload, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of a weekly metric by provider, and which weeks are in it, (week, provider)."""
+    if name not in data.streams:
+        return np.zeros(len(data.panel)), np.zeros((len(data.span.weeks), len(data.panel)), bool)
+    stream = data.streams[name]
+    known = stream.exact
+    return np.where(known, stream.ends[..., 0], 0.0).sum(0), known

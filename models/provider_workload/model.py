@@ -26,7 +26,7 @@ from bayestwin.laws.within import Moments, still_to_come, within
 from .demand import Demand, demand
 from .flow import Habits, Load, Path, booking, flow, rested, spill
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT, NEAR_ZERO
-from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, TURNAROUND, Stream, Workload, slow_basis
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, STANDARD_DAY, SURVEY, TURNAROUND, Steps, Stream, Workload, slow_basis
 
 Priors = Mapping[str, dist.Distribution]
 TOP = 100.0
@@ -281,15 +281,8 @@ def after_hours_metric(
     if METRICS[3] not in data.streams:
         return None
     by_week = data.span.by_week
-    worked = data.schedule.open_days > 0
-    shoulder = np.where(worked, data.shoulder[data.roster.vendor_of], 0.0)
-    over = spill(path.margin - shoulder / path.share, path.sd)
-    daily = path.share * path.days
-    mean = by_week(daily * over.mean)
-    own = path.share * daily * over.variance
-    carried = (1.0 - path.share[:-1]) * own[:-1] * over.chance[1:] * path.share[1:] / path.share[:-1]
-    variance = by_week(own + 2.0 * jnp.pad(carried, ((0, 1), (0, 0))))
-    reach = path.share * over.chance
+    mean, variance, chance = shown_after_hours(data, path)
+    reach = path.share * chance
     shared = (spent.inbox.variance, time.outside * spent.documentation.variance)
     covariances = [by_week(reach * v) for v in shared]
     loc, variance = given(Moments(mean, variance), list(zip(both, covariances, strict=True)))
@@ -301,24 +294,41 @@ def after_hours_metric(
     return Metric(jnp.square(sd / scale), jnp.where(stream.exact, published / scale - loc, 0.0), stream.exact)
 
 
+def shown_after_hours(data: Workload, path: Path) -> tuple[Array, Array, Array]:
+    """Mean and variance of a week's after-hours minutes beyond its vendor's shoulder, and each step's chance that there are any."""
+    by_week = data.span.by_week
+    shoulder = np.where(data.schedule.open_days > 0, data.shoulder[data.roster.vendor_of], 0.0)
+    over = spill(path.margin - shoulder / path.share, path.sd)
+    daily = path.share * path.days
+    own = path.share * daily * over.variance
+    carried = (1.0 - path.share[:-1]) * own[:-1] * over.chance[1:] * path.share[1:] / path.share[:-1]
+    return by_week(daily * over.mean), by_week(own + 2.0 * jnp.pad(carried, ((0, 1), (0, 0)))), over.chance
+
+
+def carried_over(span: Steps, path: Path) -> tuple[Moments, Array]:
+    """A week's minute-days of backlog, and their covariance with its after-hours minutes: both are parts of one spill."""
+    by_week, length = span.by_week, span.length[:, None]
+    left, chance = 1.0 - path.share, spill(path.margin, path.sd).chance
+    own = jnp.square(left) * path.spilled_variance
+    passed_on = left[1:] * chance[1:] * own[:-1] * length[1:] * length[:-1]
+    variance = by_week(jnp.square(length) * own + 2.0 * jnp.pad(passed_on, ((1, 0), (0, 0))))
+    return Moments(by_week(length * path.backlog), variance), by_week(length * left * path.share * path.spilled_variance)
+
+
 def turnaround(data: Workload, priors: Priors, path: Path, evenings: Metric | None) -> None:
     """Mean days until a message is done: a prompt part, and the wait for what was carried over to be worked off in scheduled time.
 
-    What was carried over and what was done after hours are parts of one spill, so the wait is given the after-hours metric.
+    The wait is given the after-hours metric, which shows of the spill what was not carried over.
 
     Source: Asmussen (2003), Applied Probability and Queues, for the wait as work in the system over the rate at which it is done.
     """
     prompt, noise = (numpyro.sample(name, priors[name]) for name in ("turnaround_prompt", "turnaround_noise"))
     if TURNAROUND not in data.streams:
         return
-    by_week, length = data.span.by_week, data.span.length[:, None]
-    left, chance = 1.0 - path.share, spill(path.margin, path.sd).chance
-    own = jnp.square(left) * path.spilled_variance
-    passed_on = left[1:] * chance[1:] * own[:-1] * length[1:] * length[:-1]
-    carried = Moments(by_week(length * path.backlog), by_week(jnp.square(length) * own + 2.0 * jnp.pad(passed_on, ((1, 0), (0, 0)))))
+    carried, covariance = carried_over(data.span, path)
     if evenings is not None:
-        carried = given(carried, [(evenings, by_week(length * left * path.share * path.spilled_variance))])
-    done = by_week(path.capacity) + 1e-3
+        carried = given(carried, [(evenings, covariance)])
+    done = data.span.by_week(path.capacity) + 1e-3
     mean = prompt + jnp.maximum(carried.mean, 0.0) / done
     variance = jnp.log1p(carried.variance / jnp.square(done * mean)) + jnp.square(noise)
     law = Measure(jnp.log(mean) - 0.5 * variance, jnp.sqrt(variance), positive=True)

@@ -19,22 +19,18 @@ from bayestwin.components.trend import cosine_basis
 from bayestwin.laws.within import Moments
 
 from . import guess
-from .demand import HARMONICS, memory_spectrum, mix_effect, yearly
-from .flow import Habits, Load, flow, rested
-from .guess import Guess
+from .demand import HARMONICS, Calendar, memory_spectrum, mix_effect, rhythm, yearly
+from .guess import Guess, totals
+from .habits import looks_at_habits
 from .model import TOP
-from .priors import CV_DOCUMENTATION, CV_ITEM, NEAR_ZERO, PRIORS, first_parameter
+from .priors import CV_DOCUMENTATION, CV_ITEM, PRIORS, first_parameter
 from .workload import MESSAGES, METRICS, STANDARD_DAY, SURVEY, Workload, slow_basis
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
 NOISE = 0.05  # log sd of the vendor's error of a weekly metric
-USUAL_OVERLAP = 0.35
+TLX_NOISE = 0.4  # log-odds: one answer about its expectation
 GIVING_UP = (0.03, 0.08)  # share of those waiting who give up in a day: what it changes is looked at between these
 HALF_NORMAL_MEDIAN = 0.6745  # of its scale
-PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
-SCORING = 6  # steps of Fisher scoring
-DAY_SD = 40.0  # minutes: a day's work about what its counts say
-LOAD_SD = 90.0  # minutes: a working day's load about its mean
 TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.01, "sd_drift": 0.02, "season_amplitude": 0.05}
 
 
@@ -46,8 +42,8 @@ def pilot(data: Workload) -> Pilot:
     looks = {
         **_demand(data, messages, _requests(visits, leaving)),
         **_service(data, minutes),
-        **_habits(data, messages, visits),
-        "cleared": seen(np.zeros(len(data.roster.provider)), 0.0),
+        **looks_at_habits(data, messages, visits),
+        "tlx_trait": _trait(data),
         "season": _season(data, messages, visits),
         "drift_coefficient": _drift(data, minutes),
     }
@@ -75,12 +71,14 @@ def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]
     """Spreads of providers about their clinic, and of clinics, as the looks show them beside the prior."""
     usual = {name: jnp.asarray(first_parameter(name)) for name in ("message_minutes", "tlx_level")}
     usual |= {"vendor_factor": jnp.zeros(len(data.roster.organisation)), "giving_up": jnp.asarray(sum(GIVING_UP) / 2.0)}
+    usual["cleared"] = looks["cleared"]({}).value
     of_messages, of_visits = (np.asarray(part) + np.log(data.panel)[:, None] for part in _mix(data))
     clinic, all_clinics = data.roster.clinic_of, np.zeros(len(data.roster.clinic), int)
     effects = {
         "sd_speed": ("speed", 0.0, clinic),
         "sd_documentation": ("documentation", 0.0, clinic),
         "sd_documentation_clinic": ("clinic_documentation", 0.0, all_clinics),
+        "sd_cleared": ("cleared", 0.0, clinic),
         "sd_usable": ("usable", 0.0, clinic),
         "sd_tlx": ("tlx_trait", 0.0, clinic),
         "sd_messages": ("provider_messages", of_messages, clinic),
@@ -188,14 +186,18 @@ def _common(data: Workload, guessed: Guess) -> Moments:
 
 
 def _weeks(data: Workload, messages: Guess) -> dict[str, Look]:
-    """Cosine coefficients of each provider's weeks, and of the walk that they have in common."""
+    """Cosine coefficients of each provider's weeks, and of the walk that they have in common, beyond what the calendar makes of a week."""
     basis, _ = cosine_basis(len(data.span.weeks))
     score, told = (data.span.by_week(part.sum(0)) for part in (messages.score, messages.told))
     departure, information = basis @ (score / (told + 1.0)), told.mean(0)
-    waves, years = (basis @ part for part in yearly(data.span, data.span.days[0]))
+    weight = messages.told.sum(2)  # message, step
+    share = weight / (data.span.by_week(weight.sum(0))[data.span.week] + 1e-9)
+    usual = guess.usual_rhythm(data)
 
     def by_provider(sites: Sites) -> Evidence:
-        value = departure.T - waves @ sites["season"] - years * sites["growth"]
+        calendar = Calendar(**{name: sites[name] for name in Calendar._fields})
+        beyond = rhythm(calendar, data.span, data.span.days[0]).messages - usual
+        value = departure.T - basis @ data.span.by_week((share * beyond).sum(0))
         return Evidence(value, jnp.broadcast_to(information[:, None], value.shape))
 
     def own(sites: Sites) -> Evidence:
@@ -206,15 +208,6 @@ def _weeks(data: Workload, messages: Guess) -> dict[str, Look]:
         return sites["sd_week"] * jnp.sqrt(memory_spectrum(sites["week_memory"], len(data.span.weeks)))
 
     return {"week_coefficient": own, "walk_coefficient": pooled(by_provider, sd)}
-
-
-def _totals(data: Workload, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Sum of a weekly metric by provider, and which weeks are in it, (week, provider)."""
-    if name not in data.streams:
-        return np.zeros(len(data.panel)), np.zeros((len(data.span.weeks), len(data.panel)), bool)
-    stream = data.streams[name]
-    known = stream.exact
-    return np.where(known, stream.ends[..., 0], 0.0).sum(0), known
 
 
 class WeeklyMinutes(NamedTuple):
@@ -235,7 +228,7 @@ class WeeklyMinutes(NamedTuple):
 def weekly_minutes(data: Workload, messages: Guess, visits: Guess) -> WeeklyMinutes:
     """What the metrics tell of minutes an item, as far as the items are known and alike."""
     in_week, price = data.span.of_step, np.exp(first_parameter("message_minutes"))[:, None, None]
-    inbox_weeks, documentation_weeks = (_totals(data, METRICS[i])[1].astype(float) for i in (0, 1))
+    inbox_weeks, documentation_weeks = (totals(data, METRICS[i])[1].astype(float) for i in (0, 1))
     of_inbox = np.square(price) * (CV_ITEM**2 * messages.mean + messages.variance)
     of_documentation = CV_DOCUMENTATION**2 * visits.mean + visits.variance
     return WeeklyMinutes(
@@ -252,8 +245,8 @@ def _log_variance(mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 def _service(data: Workload, minutes: WeeklyMinutes) -> dict[str, Look]:
     roster, items = data.roster, minutes.items
-    inbox, inbox_weeks = _totals(data, METRICS[0])
-    documentation, documentation_weeks = _totals(data, METRICS[1])
+    inbox, inbox_weeks = totals(data, METRICS[0])
+    documentation, documentation_weeks = totals(data, METRICS[1])
     told, documented = minutes.inbox_information.sum(0), minutes.documentation_information.sum(0)
 
     def speed(sites: Sites) -> Evidence:
@@ -281,7 +274,7 @@ def _service(data: Workload, minutes: WeeklyMinutes) -> dict[str, Look]:
         known = (documentation > 0) & (minutes.seen > 0)
         return Evidence(jnp.where(known, value, 0.0), jnp.where(known, documented, 0.0))
 
-    _, whole_weeks = _totals(data, METRICS[2])
+    _, whole_weeks = totals(data, METRICS[2])
     every = inbox_weeks & documentation_weeks & whole_weeks
     scheduled = (data.span.of_step @ data.schedule.minutes) / STANDARD_DAY
     other = _other_minutes(data, every)
@@ -303,97 +296,12 @@ def _service(data: Workload, minutes: WeeklyMinutes) -> dict[str, Look]:
     }
 
 
-class ADay(NamedTuple):
-    """Metrics of a working day, (provider,): inbox and documentation minutes."""
-
-    inbox: np.ndarray
-    documentation: np.ndarray
-
-
-def _usable(data: Workload, begin: np.ndarray, day: ADay, messages: np.ndarray, visits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log usable time by Fisher scoring of the after-hours metric through the flow, and their information."""
-    if METRICS[3] not in data.streams:
-        return begin, np.zeros_like(begin)
-    days = np.maximum(data.schedule.open_days.sum(0), 1.0)
-    per_message = day.inbox * days / np.maximum(messages.sum((0, 1)), 1e-9)
-    per_visit = day.documentation * days / np.maximum(visits.sum((0, 1)), 1e-9)
-    each = np.exp(first_parameter("visit_minutes"))[:, None] + (1.0 - USUAL_OVERLAP) * per_visit
-    admin = np.exp(first_parameter("admin_minutes")) * data.schedule.minutes / STANDARD_DAY
-    work = messages.sum(0) * per_message + np.einsum("mti,mi->ti", visits, each) + admin
-    load = Load(
-        *(
-            jnp.asarray(x)
-            for x in (work, DAY_SD**2 * np.maximum(data.schedule.open_days, 1.0), data.schedule.minutes, data.schedule.open_days)
-        )
-    )
-    stream = data.streams[METRICS[3]]
-    shown, weight = np.where(stream.exact, stream.ends[..., 0], 0.0), stream.exact.astype(float)
-
-    @jax.jit
-    def weekly(x: Array) -> tuple[Array, Array]:
-        habits = Habits(jnp.exp(x), jnp.full(len(begin), 0.8), jnp.array(0.5), jnp.array(0.8))
-        _, path = flow(habits, load, rested(len(begin)))
-        return data.span.of_step @ path.after_hours, data.span.of_step @ (jnp.square(path.share) * path.spilled_variance)
-
-    x = jnp.asarray(begin)
-    for _ in range(SCORING):
-        (mean, variance), (slope, _) = jax.jvp(weekly, (x,), (jnp.ones_like(x),))
-        precision = weight / (variance + jnp.square(0.05 * mean) + NEAR_ZERO**2)
-        information = (precision * jnp.square(slope)).sum(0)
-        x = x + jnp.clip((precision * slope * (shown - mean)).sum(0) / (information + 1.0 / 0.05**2), -0.1, 0.1)
-    return np.asarray(x), np.asarray(information)
-
-
-def _a_day(data: Workload, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """A weekly metric by working day, and the working days of the weeks in which it is known."""
-    total, weeks = _totals(data, name)
-    days = (data.span.of_step @ data.schedule.open_days * weeks).sum(0)
-    return total / np.maximum(days, 1.0), days
-
-
 def _other_minutes(data: Workload, weeks: np.ndarray) -> np.ndarray:
     """EHR minutes less inbox and documentation, by provider, summed over weeks in which all three are known."""
     if not weeks.any():
         return np.zeros(len(data.panel))
     inbox, documentation, whole = (np.where(weeks, data.streams[name].ends[..., 0], 0.0).sum(0) for name in METRICS[:3])
     return whole - inbox - documentation
-
-
-def _habits(data: Workload, messages: Guess, visits: Guess) -> dict[str, Look]:
-    worked = data.schedule.open_days
-    days = np.maximum(worked.sum(0), 1.0)
-    capacity = data.schedule.minutes.sum(0) / days
-    seen_a_day = visits.mean.sum(1) / days
-    (shown, _), (inbox, inbox_days), (documentation, documentation_days) = (_a_day(data, METRICS[i]) for i in (3, 0, 1))
-    known = (shown > 0) & (inbox_days > 0) & (documentation_days > 0)
-    load = (
-        inbox
-        + (1.0 - USUAL_OVERLAP) * documentation
-        + seen_a_day.T @ np.exp(first_parameter("visit_minutes"))
-        + np.exp(first_parameter("admin_minutes")) * capacity / STANDARD_DAY
-    )
-    # What is not cleared on one day comes back on the next, so that in the end nearly all that spills is done after hours.
-    share = np.clip((load - unspill(shown)) / np.maximum(capacity, 1.0), *PLAUSIBLE)
-    value, information = _usable(data, np.log(share), ADay(inbox, documentation), messages.mean, visits.mean)
-    usable = seen(np.where(known, value, 0.0), np.where(known, information, 0.0))
-    tlx_value, tlx_count = _survey(data)
-
-    def trait(sites: Sites) -> Evidence:
-        return Evidence(jnp.where(tlx_count > 0, tlx_value - sites["tlx_level"], 0.0), tlx_count / 0.4**2)
-
-    return {
-        "usable": usable,
-        "usable_level": pooled(usable, site("sd_usable")),
-        "tlx_trait": trait,
-    }
-
-
-def unspill(spilled: np.ndarray, sd: float = LOAD_SD) -> np.ndarray:
-    """The mean load over capacity that spills so much on average: inverse of E[max(X, 0)], within a few per cent of sd."""
-    ratio = spilled / sd + 1e-3
-    # softplus with the slope that matches E[max(Z, 0)] = 0.399 at zero
-    scale = 0.3989 / np.log(2.0)
-    return sd * (ratio + scale * np.log(-np.expm1(-ratio / scale)))
 
 
 def _survey(data: Workload) -> tuple[np.ndarray, np.ndarray]:
@@ -406,3 +314,9 @@ def _survey(data: Workload) -> tuple[np.ndarray, np.ndarray]:
     logit = np.where(some, np.log(share) - np.log1p(-share), 0.0)
     count = some.sum(0)
     return logit.sum(0) / np.maximum(count, 1), count.astype(float)
+
+
+def _trait(data: Workload) -> Look:
+    """What answers lie above the level by."""
+    value, count = _survey(data)
+    return lambda sites: Evidence(jnp.where(count > 0, value - sites["tlx_level"], 0.0), count / TLX_NOISE**2)

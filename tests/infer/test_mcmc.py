@@ -42,15 +42,17 @@ class Somewhere(NamedTuple):
     z_grad: jax.Array
 
 
-def test_new_units_leave_chains_and_their_gradients_where_they_are() -> None:
-    """Draws of sd 3 and 0.5 along two coordinates: measured in their own units, at the same unknowns and with the same slope there."""
+def test_a_new_middle_and_new_units_leave_chains_and_their_gradients_where_they_are() -> None:
+    """Draws of sd 3 and 0.5 about 40 and -2: measured from their middle in their own units, at the same unknowns and with the same slope there."""
     places = layout({"effect": jnp.zeros(1), "level": jnp.zeros(())}, Nesting({"effect": 0}, {}, np.zeros(1, int)))
     identity = unchanged(places)
-    sd = np.array([3.0, 0.5])
-    q = sd * np.random.default_rng(1).standard_normal((2, CHUNK, 2))
-    states = [Somewhere(*at) for at in zip(jnp.asarray(q[:, -1]), jnp.asarray((q / sd**2)[:, -1]), strict=True)]
-    moved, found = mcmc._rescaled(states, identity, places, [(q, q / sd**2)])
-    for before, after, chain in zip(states, moved, q, strict=True):
-        np.testing.assert_allclose(np.asarray(after.z), chain[-1] / sd, rtol=1e-6)
-        np.testing.assert_allclose(np.asarray(after.z_grad), chain[-1] / sd, rtol=1e-6)
+    sd, middle = np.array([3.0, 0.5]), np.array([40.0, -2.0])
+    apart = np.random.default_rng(1).standard_normal((2, CHUNK, 2))
+    apart -= apart.mean((0, 1))
+    q, slope = middle + sd * apart, apart / sd
+    states = [Somewhere(*at) for at in zip(jnp.asarray(q[:, -1]), jnp.asarray(slope[:, -1]), strict=True)]
+    moved, found = mcmc._rescaled(states, identity, places, [(q, slope)])
+    for before, after, chain in zip(states, moved, apart, strict=True):
+        np.testing.assert_allclose(np.asarray(after.z), chain[-1], rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(after.z_grad), chain[-1], rtol=1e-5)
         np.testing.assert_allclose(np.asarray(found(after.z, places)), np.asarray(identity(before.z, places)), rtol=1e-6)
