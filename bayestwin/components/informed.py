@@ -157,12 +157,14 @@ class DataInformed(Reparam):
         if basis is not None:
             loc, value = (jnp.einsum("...ij,...i->...j", basis, jnp.broadcast_to(x, shape)) for x in (loc, value))
         variance = 1.0 / (normal.scale**-2.0 + information)
-        centre = variance * (loc * normal.scale**-2.0 + information * value)
+        drawn = (
+            variance * information * (value - loc)
+        )  # towards the data; the difference of two numbers near loc would be noise at small scales
         spread = jnp.sqrt(variance)
         if self.known is not None:
             value = self.known if basis is None else jnp.einsum("...ij,...i->...j", basis, self.known)
-            numpyro.deterministic(f"{name}_u", (value - centre) / spread)
+            numpyro.deterministic(f"{name}_u", (value - loc - drawn) / spread)
             return None, self.known
-        standard = dist.Normal((loc - centre) / spread, normal.scale / spread)
-        effect = centre + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
+        standard = dist.Normal(-drawn / spread, normal.scale / spread)
+        effect = loc + drawn + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
         return None, effect if basis is None else jnp.einsum("...ij,...j->...i", basis, effect)

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
 RAISED = 8
+NEARLY_POISSON = 1e8
 STIRLING = (1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0)
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
@@ -62,11 +63,20 @@ def log_factorial(counts: Any) -> Float[Array, "..."]:
         return log_gamma(counts + 1.0)
 
 
+def no_larger(concentration: Array) -> Array:
+    """A concentration at which NB2 counts are as good as Poisson, where it is larger: differences of its log-gammas would be noise.
+
+    At 1e8 the variance of a mean of 10,000 is 1.0001 times a Poisson's. A chain may stray beyond; the prior leads it back.
+    """
+    return jnp.minimum(concentration, NEARLY_POISSON)
+
+
 class NegativeBinomial(dist.GammaPoisson):
     """NB2 counts by mean and concentration: variance = mean + mean² / concentration."""
 
     def __init__(self, mean: Float[Array, "..."], concentration: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
-        super().__init__(concentration, concentration / mean, validate_args=validate_args)
+        k = no_larger(concentration)
+        super().__init__(k, k / mean, validate_args=validate_args)
 
     def chance(self) -> dict[str, Array]:
         """The arrays that `draw` needs."""

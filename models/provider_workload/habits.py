@@ -6,6 +6,7 @@ one, the turnaround of messages the other, and both together how it is shared.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -68,7 +69,7 @@ class ADay(NamedTuple):
 
 
 def looks_at_habits(data: Workload, messages: Guess, visits: Guess) -> dict[str, Look]:
-    """Looks at what is cleared, and at usable time given that.
+    """Looks at what is cleared, and at usable time given that and what things take.
 
     Args:
         data: the observed workload.
@@ -78,9 +79,10 @@ def looks_at_habits(data: Workload, messages: Guess, visits: Guess) -> dict[str,
     (usual_usable, usual_cleared), ((of_usable, of_both), (_, of_cleared)) = habits(data, messages.mean, visits.mean)
     follow = of_both / np.maximum(of_usable, 1e-9)
     cleared = seen(usual_cleared, of_cleared - np.square(of_both) / (of_usable + HOLD[0]))
+    beyond = _beyond_usual(data, messages.mean, visits.mean, of_usable > 0)
 
     def usable(sites: Sites) -> Evidence:
-        return Evidence(usual_usable - follow * (sites["cleared"] - usual_cleared), jnp.asarray(of_usable))
+        return Evidence(usual_usable + beyond(sites) - follow * (sites["cleared"] - usual_cleared), jnp.asarray(of_usable))
 
     return {
         "cleared": cleared,
@@ -88,6 +90,34 @@ def looks_at_habits(data: Workload, messages: Guess, visits: Guess) -> dict[str,
         "usable": usable,
         "usable_level": pooled(usable, site("sd_usable")),
     }
+
+
+def _beyond_usual(data: Workload, messages: np.ndarray, visits: np.ndarray, known: np.ndarray) -> Callable[[Sites], Array]:
+    """How much more usable time the metrics ask for, on the log scale, where things take longer than was taken as usual.
+
+    Without it usable time would follow the vendors' clocks and all minutes by whitening alone, which is straight.
+    """
+    day = _day(data, visits)
+    minutes = np.concatenate([[day.inbox, day.documentation], day.visits, [day.admin, -day.evening]])
+    weight = np.where(known, minutes / np.where(known, minutes.sum(0), 1.0), 0.0)
+    days = np.maximum(data.schedule.open_days.sum(0), 1.0)
+    items, attended = messages.sum(1).T / days[:, None], visits.sum((0, 1)) / days
+    inbox, documentation = (np.log(np.where(known, part, 1.0)) for part in (day.inbox, day.documentation))
+    seen_a_day = np.log(np.where(known, attended, 1.0))
+
+    def beyond(sites: Sites) -> Array:
+        taken = jnp.where(known, items @ jnp.exp(sites["message_minutes"]), 1.0)
+        clock = sites["vendor_factor"][data.roster.vendor_of]
+        longer = [
+            jnp.log(taken) + sites["speed"] - inbox,
+            jnp.log1p(-sites["overlap"]) + sites["documentation"] + seen_a_day - documentation,
+            *jnp.broadcast_to((sites["visit_minutes"] - first_parameter("visit_minutes"))[:, None], day.visits.shape),
+            jnp.broadcast_to(sites["admin_minutes"] - first_parameter("admin_minutes"), clock.shape),
+            -clock,
+        ]
+        return (weight * jnp.stack(longer)).sum(0)
+
+    return beyond
 
 
 def habits(data: Workload, messages: np.ndarray, visits: np.ndarray) -> Habit:
@@ -100,7 +130,7 @@ def habits(data: Workload, messages: np.ndarray, visits: np.ndarray) -> Habit:
     """
     inbox, documentation, evening = (_a_day(data, METRICS[i]) for i in (0, 1, 3))
     known = (inbox.days > 0) & (documentation.days > 0) & (evening.minutes > 0)
-    x = np.stack([_usable(data, inbox, documentation, evening, visits), np.full(len(known), first_parameter("cleared_level"))])
+    x = np.stack([_usable(_day(data, visits)), np.full(len(known), first_parameter("cleared_level"))])
     load, (published, unseen) = _load(data, inbox, documentation, messages, visits), _published(data)
     look = jax.jit(lambda x, prompt: _look(data, load, unseen * UNSEEN, x, prompt))
     prompt, information = np.exp(first_parameter("turnaround_prompt")), np.zeros((2, *x.shape))
@@ -171,18 +201,31 @@ def _load(data: Workload, inbox: ADay, documentation: ADay, messages: np.ndarray
     return Load(*(jnp.asarray(part) for part in (work, variance, data.schedule.minutes, data.schedule.open_days)))
 
 
-def _usable(data: Workload, inbox: ADay, documentation: ADay, evening: ADay, visits: np.ndarray) -> np.ndarray:
-    """Log usable share to begin with: what is not cleared on one day comes back on the next, so in the end nearly all that spills is done."""
+class Day(NamedTuple):
+    """Minutes of a working day by the metrics and the usual minutes, (provider,); visits (mode, provider)."""
+
+    inbox: np.ndarray
+    documentation: np.ndarray
+    visits: np.ndarray
+    admin: np.ndarray
+    evening: np.ndarray
+    scheduled: np.ndarray
+
+
+def _day(data: Workload, visits: np.ndarray) -> Day:
+    """A provider's mean working day; documentation while with the patient is left out."""
     days = np.maximum(data.schedule.open_days.sum(0), 1.0)
-    capacity = data.schedule.minutes.sum(0) / days
-    seen_a_day = visits.sum(1) / days
-    load = (
-        inbox.minutes
-        + (1.0 - USUAL_OVERLAP) * documentation.minutes
-        + seen_a_day.T @ np.exp(first_parameter("visit_minutes"))
-        + np.exp(first_parameter("admin_minutes")) * capacity / STANDARD_DAY
-    )
-    return np.log(np.clip((load - unspill(evening.minutes)) / np.maximum(capacity, 1.0), *PLAUSIBLE))
+    scheduled = data.schedule.minutes.sum(0) / days
+    inbox, documentation, evening = (_a_day(data, METRICS[i]).minutes for i in (0, 1, 3))
+    with_patient = visits.sum(1) / days * np.exp(first_parameter("visit_minutes"))[:, None]
+    admin = np.exp(first_parameter("admin_minutes")) * scheduled / STANDARD_DAY
+    return Day(inbox, (1.0 - USUAL_OVERLAP) * documentation, with_patient, admin, evening, scheduled)
+
+
+def _usable(day: Day) -> np.ndarray:
+    """Log usable share to begin with: what is not cleared on one day comes back on the next, so in the end nearly all that spills is done."""
+    load = day.inbox + day.documentation + day.visits.sum(0) + day.admin
+    return np.log(np.clip((load - unspill(day.evening)) / np.maximum(day.scheduled, 1.0), *PLAUSIBLE))
 
 
 def unspill(spilled: np.ndarray, sd: float = LOAD_SD) -> np.ndarray:

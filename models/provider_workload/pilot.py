@@ -21,7 +21,7 @@ from bayestwin.laws.within import Moments
 from . import guess
 from .demand import HARMONICS, Calendar, memory_spectrum, mix_effect, rhythm, yearly
 from .guess import Guess, totals
-from .habits import looks_at_habits
+from .habits import USUAL_OVERLAP, looks_at_habits
 from .model import TOP
 from .priors import CV_DOCUMENTATION, CV_ITEM, PRIORS, first_parameter
 from .workload import MESSAGES, METRICS, STANDARD_DAY, SURVEY, Workload, slow_basis
@@ -69,9 +69,9 @@ def _or_level(clinics: Look) -> Look:
 
 def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]:
     """Spreads of providers about their clinic, and of clinics, as the looks show them beside the prior."""
-    usual = {name: jnp.asarray(first_parameter(name)) for name in ("message_minutes", "tlx_level")}
+    usual = {name: jnp.asarray(first_parameter(name)) for name in ("message_minutes", "visit_minutes", "admin_minutes", "tlx_level")}
     usual |= {"vendor_factor": jnp.zeros(len(data.roster.organisation)), "giving_up": jnp.asarray(sum(GIVING_UP) / 2.0)}
-    usual["cleared"] = looks["cleared"]({}).value
+    usual["overlap"] = jnp.asarray(USUAL_OVERLAP)
     of_messages, of_visits = (np.asarray(part) + np.log(data.panel)[:, None] for part in _mix(data))
     clinic, all_clinics = data.roster.clinic_of, np.zeros(len(data.roster.clinic), int)
     effects = {
@@ -87,6 +87,7 @@ def _spreads(data: Workload, looks: Mapping[str, Look]) -> dict[str, np.ndarray]
     found: dict[str, np.ndarray] = {}
     for name, (effect, explained, groups) in effects.items():
         value, information, _ = looks[effect](usual | found)
+        usual[effect] = value
         found[name] = spread(np.asarray(value) - explained, np.asarray(information), groups, HALF_NORMAL_MEDIAN * first_parameter(name))
     return found
 

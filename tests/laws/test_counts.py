@@ -7,6 +7,7 @@ import scipy.stats
 from numpyro import distributions as dist
 
 from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma
+from bayestwin.laws.expected import Counts
 
 
 def test_log_gamma_and_its_derivative() -> None:
@@ -62,3 +63,17 @@ def test_agreement_is_that_of_the_law_whatever_is_unseen_or_shared(concentration
     seen = rng.random((40, 30)) < 0.8
     seen[:, 3] = False
     assert agreement(np.where(seen[..., None], counts, 0), seen) == pytest.approx(concentration, rel=0.25)
+
+
+@pytest.mark.parametrize("concentration", [1e9, 1e12, 1e16, 1e30, 1e200])
+def test_however_large_the_concentration_counts_are_as_good_as_poisson(concentration: float) -> None:
+    mean, counts = jnp.array([0.5, 30.0, 400.0]), np.array([0.0, 41.0, 390.0])
+    k = jnp.full(3, concentration)
+    expected = scipy.stats.poisson.logpmf(counts, mean)
+    np.testing.assert_allclose(np.asarray(NegativeBinomial(mean, k).log_prob(jnp.asarray(counts))), expected, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(Counts(mean, k).log_pmf(counts)), expected, atol=1e-5)
+    for low, high in ((counts, counts + 3.0), (counts, np.full(3, np.inf)), (counts, counts + 200.0)):
+        mass = np.log(scipy.stats.poisson.cdf(high, mean) - scipy.stats.poisson.cdf(low - 1.0, mean))
+        np.testing.assert_allclose(np.asarray(Counts(mean, k).log_mass(low, high)), mass, rtol=1e-4, atol=1e-5)
+    slope = jax.grad(lambda log_k: Counts(mean, jnp.exp(log_k) * jnp.ones(3)).log_pmf(counts).sum())(jnp.log(concentration))
+    assert abs(float(slope)) < 1e-5

@@ -76,13 +76,33 @@ def test_of_a_provider_without_minutes_nothing_is_said(study: tuple, name: str) 
     assert np.isfinite(found.value).all()
 
 
-def test_looks_at_usable_time_follow_what_is_cleared(study: tuple) -> None:
-    """The look at usable time, given what is cleared, lies on the line along which the metrics stay as they are."""
+@pytest.fixture(scope="module")
+def usable(study: tuple) -> tuple:
+    """The look at usable time, and sites at which things take what is usual."""
     data, messages, visits = study
     guessed = [
-        part("guess").Guess(*(np.zeros((len(count), PROVIDERS)),), count, 0 * count, 0 * count, 0 * count) for count in (messages, visits)
+        part("guess").Guess(np.zeros((len(count), PROVIDERS)), count, 0 * count, 0 * count, 0 * count) for count in (messages, visits)
     ]
-    looks, found = habits.looks_at_habits(data, *guessed), habits.habits(data, messages, visits)
-    at, moved = (looks["usable"]({"cleared": jnp.asarray(found.value[1] + shift)}).value for shift in (0.0, 0.1))
-    np.testing.assert_allclose(np.asarray(at), found.value[0], rtol=1e-6)
+    usual = {name: jnp.asarray(part("priors").first_parameter(name)) for name in ("message_minutes", "visit_minutes", "admin_minutes")}
+    items = messages.sum(1).T @ np.exp(np.asarray(usual["message_minutes"]))
+    inbox, documentation = (data.streams[name].ends[..., 0].sum(0) for name in ITEMS)
+    usual |= {"overlap": jnp.asarray(habits.USUAL_OVERLAP), "vendor_factor": jnp.zeros(2), "cleared": jnp.asarray(TRUE[1])}
+    usual |= {"speed": jnp.log(inbox / items), "documentation": jnp.log(documentation / visits.sum((0, 1)))}
+    return habits.looks_at_habits(data, *guessed)["usable"], usual
+
+
+def test_usable_time_follows_what_is_cleared(study: tuple, usable: tuple) -> None:
+    """Along the line on which the metrics stay as they are."""
+    look, usual = usable
+    found = habits.habits(*study)
+    at, moved = (look(usual | {"cleared": jnp.asarray(found.value[1] + shift)}).value for shift in (0.0, 0.1))
+    np.testing.assert_allclose(np.asarray(at), found.value[0], atol=1e-6)
     np.testing.assert_allclose(np.asarray(moved - at), -0.1 * found.information[0, 1] / found.information[0, 0], rtol=1e-4)
+
+
+def test_where_the_clock_shows_less_than_all_minutes_usable_time_is_as_much_more(usable: tuple) -> None:
+    """The ridge of a clock and all minutes: metrics stay as they are, and so must what is sampled of usable time."""
+    look, usual = usable
+    longer = {name: usual[name] + 0.1 for name in ("message_minutes", "visit_minutes", "admin_minutes", "documentation")}
+    moved = look(usual | longer | {"vendor_factor": usual["vendor_factor"] - 0.1}).value - look(usual).value
+    np.testing.assert_allclose(np.asarray(moved), 0.1, rtol=1e-6)
