@@ -30,6 +30,7 @@ DAY_SD = 40.0  # minutes: a day's work about what its counts say
 LOAD_SD = 90.0  # minutes: a working day's load about its mean
 HOURS_NOISE = 0.05  # of the after-hours metric, as a share
 LEAST_PROMPT = 0.05  # days
+LEAST_SHARE = 0.2  # of a day's load that fits into it
 UNSEEN = 1e12  # variance of what was not published
 
 SCORING = 10  # steps
@@ -98,24 +99,18 @@ def _beyond_usual(data: Workload, messages: np.ndarray, visits: np.ndarray, know
     Without it usable time would follow the vendors' clocks and all minutes by whitening alone, which is straight.
     """
     day = _day(data, visits)
-    minutes = np.concatenate([[day.inbox, day.documentation], day.visits, [day.admin, -day.evening]])
-    weight = np.where(known, minutes / np.where(known, minutes.sum(0), 1.0), 0.0)
+    load = day.inbox + day.documentation + day.visits.sum(0) + day.admin
+    evening = np.where(known, day.evening / np.where(known, np.maximum(load - day.evening, LEAST_SHARE * load), 1.0), 0.0)
     days = np.maximum(data.schedule.open_days.sum(0), 1.0)
-    items, attended = messages.sum(1).T / days[:, None], visits.sum((0, 1)) / days
-    inbox, documentation = (np.log(np.where(known, part, 1.0)) for part in (day.inbox, day.documentation))
-    seen_a_day = np.log(np.where(known, attended, 1.0))
+    items, seen_a_day = messages.sum(1).T / days[:, None], visits.sum(1).T / days[:, None]
+    scheduled = day.scheduled / STANDARD_DAY
 
     def beyond(sites: Sites) -> Array:
-        taken = jnp.where(known, items @ jnp.exp(sites["message_minutes"]), 1.0)
-        clock = sites["vendor_factor"][data.roster.vendor_of]
-        longer = [
-            jnp.log(taken) + sites["speed"] - inbox,
-            jnp.log1p(-sites["overlap"]) + sites["documentation"] + seen_a_day - documentation,
-            *jnp.broadcast_to((sites["visit_minutes"] - first_parameter("visit_minutes"))[:, None], day.visits.shape),
-            jnp.broadcast_to(sites["admin_minutes"] - first_parameter("admin_minutes"), clock.shape),
-            -clock,
-        ]
-        return (weight * jnp.stack(longer)).sum(0)
+        inbox = items @ jnp.exp(sites["message_minutes"]) * jnp.exp(sites["speed"])
+        documentation = (1.0 - sites["overlap"]) * jnp.exp(sites["documentation"]) * seen_a_day.sum(1)
+        taken = inbox + documentation + seen_a_day @ jnp.exp(sites["visit_minutes"]) + jnp.exp(sites["admin_minutes"]) * scheduled
+        longer = jnp.log(jnp.where(known, taken, 1.0)) - np.log(np.where(known, load, 1.0))
+        return (1.0 + evening) * longer + evening * sites["vendor_factor"][data.roster.vendor_of]
 
     return beyond
 
