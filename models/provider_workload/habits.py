@@ -99,8 +99,8 @@ def _beyond_usual(data: Workload, messages: np.ndarray, visits: np.ndarray, know
     Without it usable time would follow the vendors' clocks and all minutes by whitening alone, which is straight.
     """
     day = _day(data, visits)
-    load = day.inbox + day.documentation + day.visits.sum(0) + day.admin
-    evening = np.where(known, day.evening / np.where(known, np.maximum(load - day.evening, LEAST_SHARE * load), 1.0), 0.0)
+    load = np.where(known, day.load, 1.0)
+    evening = np.where(known, day.evening / np.maximum(load - day.evening, LEAST_SHARE * load), 0.0)
     days = np.maximum(data.schedule.open_days.sum(0), 1.0)
     items, seen_a_day = messages.sum(1).T / days[:, None], visits.sum(1).T / days[:, None]
     scheduled = day.scheduled / STANDARD_DAY
@@ -109,7 +109,7 @@ def _beyond_usual(data: Workload, messages: np.ndarray, visits: np.ndarray, know
         inbox = items @ jnp.exp(sites["message_minutes"]) * jnp.exp(sites["speed"])
         documentation = (1.0 - sites["overlap"]) * jnp.exp(sites["documentation"]) * seen_a_day.sum(1)
         taken = inbox + documentation + seen_a_day @ jnp.exp(sites["visit_minutes"]) + jnp.exp(sites["admin_minutes"]) * scheduled
-        longer = jnp.log(jnp.where(known, taken, 1.0)) - np.log(np.where(known, load, 1.0))
+        longer = jnp.log(jnp.where(known, taken, 1.0)) - np.log(load)
         return (1.0 + evening) * longer + evening * sites["vendor_factor"][data.roster.vendor_of]
 
     return beyond
@@ -206,6 +206,11 @@ class Day(NamedTuple):
     evening: np.ndarray
     scheduled: np.ndarray
 
+    @property
+    def load(self) -> np.ndarray:
+        """All minutes but the evening's, which are among them."""
+        return self.inbox + self.documentation + self.visits.sum(0) + self.admin
+
 
 def _day(data: Workload, visits: np.ndarray) -> Day:
     """A provider's mean working day; documentation while with the patient is left out."""
@@ -219,8 +224,7 @@ def _day(data: Workload, visits: np.ndarray) -> Day:
 
 def _usable(day: Day) -> np.ndarray:
     """Log usable share to begin with: what is not cleared on one day comes back on the next, so in the end nearly all that spills is done."""
-    load = day.inbox + day.documentation + day.visits.sum(0) + day.admin
-    return np.log(np.clip((load - unspill(day.evening)) / np.maximum(day.scheduled, 1.0), *PLAUSIBLE))
+    return np.log(np.clip((day.load - unspill(day.evening)) / np.maximum(day.scheduled, 1.0), *PLAUSIBLE))
 
 
 def unspill(spilled: np.ndarray, sd: float = LOAD_SD) -> np.ndarray:
