@@ -157,14 +157,13 @@ class DataInformed(Reparam):
         if basis is not None:
             loc, value = (jnp.einsum("...ij,...i->...j", basis, jnp.broadcast_to(x, shape)) for x in (loc, value))
         variance = 1.0 / (normal.scale**-2.0 + information)
-        drawn = (
-            variance * information * (value - loc)
-        )  # towards the data; the difference of two numbers near loc would be noise at small scales
+        # Not as a centre less loc: at small scales the difference of two numbers so near each other would be noise.
+        shift = variance * information * (value - loc)
         spread = jnp.sqrt(variance)
         if self.known is not None:
             value = self.known if basis is None else jnp.einsum("...ij,...i->...j", basis, self.known)
-            numpyro.deterministic(f"{name}_u", (value - loc - drawn) / spread)
+            numpyro.deterministic(f"{name}_u", (value - loc - shift) / spread)
             return None, self.known
-        standard = dist.Normal(-drawn / spread, normal.scale / spread)
-        effect = loc + drawn + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
+        standard = dist.Normal(-shift / spread, normal.scale / spread)
+        effect = loc + shift + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
         return None, effect if basis is None else jnp.einsum("...ij,...j->...i", basis, effect)

@@ -1,7 +1,7 @@
 """Backtests by vintage: refit as of past dates, with exactly what was known then, and score what was forecast against what came.
 
 Source: Bracher, Ray, Gneiting & Reich (2021), PLOS Computational Biology 17, for the weighted interval score; Gneiting & Raftery (2007), JASA 102, for the
-continuous ranked probability score; both as scoringrules computes them.
+continuous ranked probability score. scoringrules computes the latter and the interval scores of the former.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def log_factorial(counts: Any) -> Float[Array, "..."]:
         return log_gamma(counts + 1.0)
 
 
-def no_larger(concentration: Array) -> Array:
+def bounded_concentration(concentration: Array) -> Array:
     """A concentration at which NB2 counts are as good as Poisson, where it is larger: differences of its log-gammas would be noise.
 
     At 1e8 the variance of a mean of 10,000 is 1.0001 times a Poisson's. A chain may stray beyond; the prior leads it back.
@@ -75,7 +75,7 @@ class NegativeBinomial(dist.GammaPoisson):
     """NB2 counts by mean and concentration: variance = mean + mean² / concentration."""
 
     def __init__(self, mean: Float[Array, "..."], concentration: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
-        k = no_larger(concentration)
+        k = bounded_concentration(concentration)
         super().__init__(k, k / mean, validate_args=validate_args)
 
     def chance(self) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from bayestwin.laws.alike import SHORT, between_alike
 from bayestwin.laws.between import Between, between
-from bayestwin.laws.counts import HALF_LOG_2PI, log_factorial, log_gamma, no_larger
+from bayestwin.laws.counts import HALF_LOG_2PI, bounded_concentration, log_factorial, log_gamma
 from bayestwin.laws.tail import log_tails
 from bayestwin.laws.widths import Widths
 
@@ -70,7 +70,7 @@ class Counts(NamedTuple):
         """Log probability of whole numbers n ≥ 0."""
         if self.concentration is None:
             return n * jnp.log(self.mean) - self.mean - log_factorial(n)
-        k = no_larger(self.concentration)
+        k = bounded_concentration(self.concentration)
         rising = log_gamma(n + k) - log_gamma(k) - log_factorial(n)
         return rising - n * jnp.log1p(k / self.mean) - k * jnp.log1p(self.mean / k)
 
@@ -123,7 +123,7 @@ class Counts(NamedTuple):
 
     def between(self, low: Ends, high: Ends, most: int | None = None) -> Between:
         """What a count between two ends, `most` apart or less, is."""
-        mean, k = self.mean, None if self.concentration is None else no_larger(self.concentration)
+        mean, k = self.mean, None if self.concentration is None else bounded_concentration(self.concentration)
         odds = mean if k is None else mean / (mean + k)
         most = int((high - low).max()) if most is None else most
         first = _once(low) if jnp.shape(odds) == np.shape(low) else low

@@ -18,7 +18,7 @@ from jax.nn import softplus
 from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
-from bayestwin.laws.counts import no_larger
+from bayestwin.laws.counts import bounded_concentration
 
 FALLS = (0.0, 0.1, 2.0, 10.0, 45.0)  # by how much the log integrand has fallen at the ends of the panels
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -49,7 +49,7 @@ def log_tails(m: Array | np.ndarray, mean: Float[Array, "..."], concentration: F
     if concentration is None:
         upper, lower = _log_sides(lambda u: b * u - jnp.exp(u), jnp.log(mean) + 0.0 * b, b - mean, gammaln(b))
     else:
-        concentration = no_larger(concentration)
+        concentration = bounded_concentration(concentration)
         start = jnp.log(concentration) - jnp.log(mean) + 0.0 * b
         share = jax.nn.sigmoid(start)
         log_beta = gammaln(concentration) + gammaln(b) - gammaln(concentration + b)

@@ -28,13 +28,12 @@ USUAL_CLEARED_OFF, USUAL_MEMORY = 0.5, 0.8
 PLAUSIBLE = (0.5, 1.05)  # usable shares to begin with
 DAY_SD = 40.0  # minutes: a day's work about what its counts say
 LOAD_SD = 90.0  # minutes: a working day's load about its mean
-HOURS_NOISE = 0.05  # of the after-hours metric, as a share
 LEAST_PROMPT = 0.05  # days
 LEAST_SHARE = 0.2  # of a day's load that fits into it
 UNSEEN = 1e12  # variance of what was not published
 
 SCORING = 10  # steps
-HOLD = np.array([1.0 / 0.05**2, 1.0 / 0.5**2])  # information that holds them
+HOLD = np.array([first_parameter(name) ** -2.0 for name in ("sd_usable", "sd_cleared")])  # information that holds them
 REACH = np.array([[0.1], [0.5]])  # no longer than this
 
 
@@ -62,7 +61,7 @@ class Shown(NamedTuple):
     unseen: Bool[np.ndarray, "two week provider"]
 
 
-class ADay(NamedTuple):
+class DailyMetric(NamedTuple):
     """A weekly metric by working day, (provider,), and the working days of the weeks in which it is known."""
 
     minutes: np.ndarray
@@ -123,7 +122,7 @@ def habits(data: Workload, messages: np.ndarray, visits: np.ndarray) -> Habit:
         messages: expected counts, (message, step, provider).
         visits: likewise, (mode, step, provider).
     """
-    inbox, documentation, evening = (_a_day(data, METRICS[i]) for i in (0, 1, 3))
+    inbox, documentation, evening = (_by_day(data, METRICS[i]) for i in (0, 1, 3))
     known = (inbox.days > 0) & (documentation.days > 0) & (evening.minutes > 0)
     x = np.stack([_usable(_day(data, visits)), np.full(len(known), first_parameter("cleared_level"))])
     load, (published, unseen) = _load(data, inbox, documentation, messages, visits), _published(data)
@@ -151,7 +150,7 @@ def _look(data: Workload, load: Load, unseen: np.ndarray, x: Array, prompt: Arra
         x: habits, (2, provider).
         prompt: days until a message is done where nothing is carried over.
     """
-    noise = np.exp(first_parameter("turnaround_noise"))
+    noise, of_clock = np.exp(first_parameter("turnaround_noise")), np.exp(first_parameter("metric_noise")[3])
 
     def expected(x: Array) -> tuple[Array, Array]:
         used = Habits(jnp.exp(x[0]), jax.nn.sigmoid(x[1]), jnp.array(USUAL_CLEARED_OFF), jnp.array(USUAL_MEMORY))
@@ -160,7 +159,7 @@ def _look(data: Workload, load: Load, unseen: np.ndarray, x: Array, prompt: Arra
         carried, covariance = carried_over(data.span, path)
         done = data.span.by_week(path.capacity) + 1.0
         days = prompt + carried.mean / done
-        of_hours = of_hours + jnp.square(HOURS_NOISE * hours) + NEAR_ZERO**2 + unseen[0]
+        of_hours = of_hours + jnp.square(of_clock * hours) + NEAR_ZERO**2 + unseen[0]
         of_days = carried.variance / jnp.square(done) + jnp.square(noise * days) + unseen[1]
         return jnp.stack([hours, days]), jnp.array([[of_hours, covariance / done], [covariance / done, of_days]])
 
@@ -178,13 +177,13 @@ def _published(data: Workload) -> Shown:
     return Shown(np.where(seen, ends, 0.0), ~seen)
 
 
-def _a_day(data: Workload, name: str) -> ADay:
+def _by_day(data: Workload, name: str) -> DailyMetric:
     total, weeks = totals(data, name)
     days = (data.span.of_step @ data.schedule.open_days * weeks).sum(0)
-    return ADay(total / np.maximum(days, 1.0), days)
+    return DailyMetric(total / np.maximum(days, 1.0), days)
 
 
-def _load(data: Workload, inbox: ADay, documentation: ADay, messages: np.ndarray, visits: np.ndarray) -> Load:
+def _load(data: Workload, inbox: DailyMetric, documentation: DailyMetric, messages: np.ndarray, visits: np.ndarray) -> Load:
     """Work that comes in, at each provider's own minutes an item."""
     days = np.maximum(data.schedule.open_days.sum(0), 1.0)
     per_message = inbox.minutes * days / np.maximum(messages.sum((0, 1)), 1e-9)
@@ -216,7 +215,7 @@ def _day(data: Workload, visits: np.ndarray) -> Day:
     """A provider's mean working day; documentation while with the patient is left out."""
     days = np.maximum(data.schedule.open_days.sum(0), 1.0)
     scheduled = data.schedule.minutes.sum(0) / days
-    inbox, documentation, evening = (_a_day(data, METRICS[i]).minutes for i in (0, 1, 3))
+    inbox, documentation, evening = (_by_day(data, METRICS[i]).minutes for i in (0, 1, 3))
     with_patient = visits.sum(1) / days * np.exp(first_parameter("visit_minutes"))[:, None]
     admin = np.exp(first_parameter("admin_minutes")) * scheduled / STANDARD_DAY
     return Day(inbox, (1.0 - USUAL_OVERLAP) * documentation, with_patient, admin, evening, scheduled)

@@ -27,8 +27,8 @@ from .priors import CV_DOCUMENTATION, CV_ITEM, PRIORS, first_parameter
 from .workload import MESSAGES, METRICS, STANDARD_DAY, SURVEY, Workload, slow_basis
 
 OTHER_NOISE = 0.4  # log sd of a week's other EHR minutes, a small difference of large numbers
-NOISE = 0.05  # log sd of the vendor's error of a weekly metric
-TLX_NOISE = 0.4  # log-odds: one answer about its expectation
+NOISE = np.exp(first_parameter("metric_noise")[0])  # log sd of the vendor's error of a weekly metric
+TLX_NOISE = np.exp(first_parameter("tlx_noise"))  # log-odds: one answer about its expectation
 GIVING_UP = (0.03, 0.08)  # share of those waiting who give up in a day: what it changes is looked at between these
 HALF_NORMAL_MEDIAN = 0.6745  # of its scale
 TYPICAL = {"sd_clinic": 0.1, "sd_organisation": 0.1, "sd_week": 0.1, "walk": 0.01, "sd_drift": 0.02, "season_amplitude": 0.05}

@@ -183,3 +183,13 @@ def test_sites_named_like_auxiliary_ones_are_kept() -> None:
         numpyro.sample("sd", dist.HalfNormal(1.0))
 
     assert set(sample(model, Pilot(), Sampling(chains=2, draws=50, warmup=50)).sites) == {"slope_u", "sd"}
+
+
+@pytest.mark.parametrize("sd", [1e-3, 1e-9, 1e-15, 1e-30])
+def test_at_a_spread_near_zero_an_effect_is_exact(sd: float) -> None:
+    """A centre less the mean would be rounding noise as large as the spread, and with it density and effect."""
+    fast = reparam(partial(one_effect, 1.5, sd), {"x": DataInformed(Evidence(0.7, 100.0))})
+    density, _ = log_density(fast, (), {}, {"x_u": jnp.array(0.4)})
+    towards = sd * 100.0 * (0.7 - 1.5) / np.sqrt(1.0 + 100.0 * sd**2)  # of the data, in units of the effect's spread
+    expected = dist.Normal(-towards, np.sqrt(1.0 + 100.0 * sd**2)).log_prob(0.4)
+    assert float(density) == pytest.approx(float(expected), abs=1e-9)

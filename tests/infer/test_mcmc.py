@@ -53,6 +53,6 @@ def test_a_new_middle_and_new_units_leave_chains_and_their_gradients_where_they_
     states = [Somewhere(*at) for at in zip(jnp.asarray(q[:, -1]), jnp.asarray(slope[:, -1]), strict=True)]
     moved, found = mcmc._rescaled(states, identity, places, [(q, slope)])
     for before, after, chain in zip(states, moved, apart, strict=True):
-        np.testing.assert_allclose(np.asarray(after.z), chain[-1], rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(np.asarray(after.z_grad), chain[-1], rtol=1e-5)
+        np.testing.assert_allclose(np.asarray(after.z), chain[-1], rtol=1e-6)
+        np.testing.assert_allclose(np.asarray(after.z_grad), chain[-1], rtol=1e-6)
         np.testing.assert_allclose(np.asarray(found(after.z, places)), np.asarray(identity(before.z, places)), rtol=1e-6)

@@ -125,3 +125,23 @@ def test_the_look_at_requests_bends_nowhere() -> None:
     slope = jax.jit(jax.grad(told))
     for at in (*pilot.GIVING_UP, *np.linspace(0.001, 0.5, 40)):
         assert abs(float(slope(at - 1e-9)) - float(slope(at + 1e-9))) < 1e-4 * abs(float(slope(at)))
+
+
+def test_looks_at_weeks_are_beyond_what_the_calendar_makes_of_them(data: object) -> None:
+    """Where closed days are busier, weeks with holidays are explained by as much: what is left to the provider's weeks goes down."""
+    counts = drawn(data, 25.0)
+    seen = seen_as(data, "advice", counts, np.zeros(counts.shape, bool))
+    guess, demand = part("guess"), part("demand")
+    look = part("pilot")._weeks(seen, guess.messages(seen))["week_coefficient"]
+    first = part("priors").first_parameter
+    usual = {name: np.asarray(first(name)) for name in ("weekday_effect", "calls_monday", "closed_effect", "after_closure", "growth")}
+    usual |= {"season": np.zeros(4)}
+    busier = usual | {"closed_effect": usual["closed_effect"] + 0.5}
+    steps = [demand.rhythm(demand.Calendar(**sites), data.span, data.span.days[0]).messages[0] for sites in (usual, busier)]
+    more = data.span.by_week(np.asarray(steps[1] - steps[0])) / 7.0  # alike on average over a week's days, which tell nearly as much each
+    basis, _ = demand.cosine_basis(len(data.span.weeks))
+    moved = np.asarray(look(busier).value - look(usual).value)
+    assert np.ptp(more) > 0.05
+    np.testing.assert_allclose(moved[:, 0], -basis @ more, atol=0.35 * np.abs(basis @ more).max())
+    alike = usual | {name: usual[name] + 0.5 for name in ("weekday_effect", "closed_effect")}
+    np.testing.assert_allclose(np.asarray(look(alike).value), np.asarray(look(usual).value), atol=1e-9)

@@ -34,7 +34,7 @@ def study() -> tuple[object, np.ndarray, np.ndarray]:
     days = data.span.of_step @ open_days
     streams = {name: weekly(data, name, minutes * days) for name, minutes in ITEMS.items()}
     data = replace(data, streams=streams | {"after_hours_minutes": weekly(data, "after_hours_minutes", np.ones_like(days))})
-    day = [habits._a_day(data, name) for name in ITEMS]
+    day = [habits._by_day(data, name) for name in ITEMS]
     expected, _, _ = habits._look(data, habits._load(data, *day, messages, visits), np.zeros((2, 1, 1)), jnp.asarray(TRUE), PROMPT)
     names = ("after_hours_minutes", "turnaround_days")
     shown = {name: weekly(data, name, np.asarray(values)) for name, values in zip(names, expected, strict=True)}
