@@ -10,7 +10,6 @@ import numpy as np
 from jaxtyping import Float
 from numpyro.diagnostics import effective_sample_size, gelman_rubin
 from scipy.special import ndtri
-from scipy.stats import rankdata
 
 TAILS = (0.05, 0.95)
 
@@ -30,16 +29,48 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     """
     half = draws.shape[1] // 2
     split = np.concatenate([draws[:, :half], draws[:, -half:]])
-    scores, folded = _scores(split), _scores(np.abs(split - np.median(split, axis=(0, 1))))
-    tails = [effective_sample_size((split <= end).astype(float)) for end in np.quantile(split, TAILS, axis=(0, 1))]
+    flat = np.ascontiguousarray(split.reshape(-1, split.shape[-1]).T)
+    order = flat.argsort(axis=1)
+    ordered = np.take_along_axis(flat, order, axis=1)
+    low, median, high = _quantiles(ordered, (TAILS[0], 0.5, TAILS[1]))
+    apart = np.abs(flat - median)
+    apart_order = apart.argsort(axis=1)
+    scores = _scores(ordered, order)
+    folded = _scores(np.take_along_axis(apart, apart_order, axis=1), apart_order)
+
+    def by_chain(values: np.ndarray) -> np.ndarray:
+        return values.T.reshape(len(split), half, -1)
+
+    bulk, *tails = np.split(effective_sample_size(by_chain(np.concatenate([scores, flat <= low, flat <= high], dtype=np.float32))), 3)
     return {
-        "rhat": np.maximum(gelman_rubin(scores), gelman_rubin(folded)),
-        "ess_bulk": effective_sample_size(scores),
+        "rhat": np.maximum(gelman_rubin(by_chain(scores)), gelman_rubin(by_chain(folded))),
+        "ess_bulk": bulk,
         "ess_tail": np.minimum(*tails),
     }
 
 
-def _scores(values: Float[np.ndarray, "chain draw element"]) -> Float[np.ndarray, "chain draw element"]:
-    """Normal scores of the ranks among all draws."""
-    flat = values.reshape(-1, values.shape[-1])
-    return ndtri((rankdata(flat, axis=0) - 0.375) / (len(flat) + 0.25)).reshape(values.shape)
+def _quantiles(ordered: Float[np.ndarray, "element draw"], shares: tuple[float, ...]) -> list[Float[np.ndarray, "element one"]]:
+    """Quantiles of sorted values, interpolated linearly; an axis of length one is kept."""
+    places = [share * (ordered.shape[1] - 1) for share in shares]
+    below = [ordered[:, int(place)] for place in places]
+    return [
+        (under + (place % 1.0) * (ordered[:, min(int(place) + 1, ordered.shape[1] - 1)] - under))[:, None]
+        for place, under in zip(places, below, strict=True)
+    ]
+
+
+def _scores(ordered: Float[np.ndarray, "element draw"], order: Float[np.ndarray, "element draw"]) -> Float[np.ndarray, "element draw"]:
+    """Normal scores of the ranks among all draws, from the sorted values and the order that sorts them."""
+    count = ordered.shape[1]
+    place = np.arange(count, dtype=np.int32)
+    starts = np.ones(ordered.shape, bool)
+    starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    ends = np.roll(starts, -1, axis=1)
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, count)[:, ::-1], axis=1)[:, ::-1]
+    by_half_rank = ndtri(
+        (np.arange(2 * count - 1) / 2.0 + 0.625) / (count + 0.25)
+    )  # equal draws, as after a rejection, share their mean rank
+    scores = np.empty(ordered.shape)
+    np.put_along_axis(scores, order, by_half_rank[first + last], axis=1)
+    return scores

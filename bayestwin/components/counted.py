@@ -8,6 +8,7 @@ from jaxtyping import Array, Bool, Int
 
 from bayestwin.components.hierarchy import Sites
 from bayestwin.components.informed import Evidence, Look
+from bayestwin.components.product import product
 from bayestwin.components.trend import cosine_basis
 
 
@@ -42,7 +43,7 @@ def count_looks(
     mean = (total + 0.5) / jnp.maximum(held, 1.0)
     level = jnp.where(held > 0, jnp.log(mean), 0.0)
     departure = jnp.log(((counts * known).sum(1) + 0.5) / ((mean * known).sum(1) + 0.5))
-    coefficient = jnp.tensordot(cosine_basis(len(known))[0], departure, 1)
+    coefficient = product(cosine_basis(len(known))[0], departure)
 
     def units(sites: Sites) -> Evidence:
         return Evidence(level, held * mean / (1.0 + mean / concentration(sites)))

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
 from bayestwin.components.informed import Look, seen, told
+from bayestwin.components.product import product
 
 
 def cosine_basis(times: int) -> tuple[np.ndarray, np.ndarray]:
@@ -90,7 +91,7 @@ def random_walk(name: str, times: int, step: dist.Distribution, look: Look | Non
     sd = numpyro.sample(f"sd_{name}", step)
     scale = sd / np.sqrt(eigenvalues).reshape(-1, *[1] * jnp.ndim(sd))
     coefficient = numpyro.sample(f"{name}_coefficient", dist.Normal(jnp.zeros(scale.shape), scale), infer=told(look))
-    return Walk(jnp.tensordot(basis.T, coefficient, 1), sd)
+    return Walk(product(basis.T, coefficient), sd)
 
 
 def coefficient_sd(eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> Float[Array, " coefficient"]:

@@ -21,11 +21,12 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.optimize import minimize
 from jaxtyping import Array, Float
 from numpyro.infer.util import constrain_fn, potential_energy
+from threadpoolctl import threadpool_limits
 
 from bayestwin.components.informed import Pilot, informed
 from bayestwin.infer.mcmc import FIRST_STEP, SURE, Draws, first_values, record
 from bayestwin.infer.settings import Sampling
-from bayestwin.infer.turns import begin, turn
+from bayestwin.infer.turns import Turning, begin, turn
 from bayestwin.infer.whiten import LEAST_CURVATURE, scales
 
 BATCH = 128  # data sets at once on a GPU
@@ -65,9 +66,10 @@ def sample_many(
     """
     size = len(jax.tree.leaves(data)[0])
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(sampling.seed)))(jnp.arange(size))
-    fit = partial(_fit, model, pilot, sampling)
-    at_once = 1 if jax.default_backend() == "cpu" else min(BATCH, size)
-    program = jax.jit(fit if at_once == 1 else jax.vmap(fit))
+    if jax.default_backend() == "cpu":
+        at_once, program = 1, jax.jit(partial(_fit, model, pilot, sampling, jax.lax.map))
+    else:
+        at_once, program = min(BATCH, size), jax.jit(jax.vmap(partial(_fit, model, pilot, sampling, _side_by_side)))
 
     def run(first: int) -> list[Any]:
         part = np.arange(first, min(first + at_once, size))
@@ -77,7 +79,8 @@ def sample_many(
         return [of(Draws(*one)) for one in each]
 
     workers = (os.cpu_count() or 1) if at_once == 1 else 1
-    with ThreadPoolExecutor(workers) as pool:
+    # A core works on each fit already: a BLAS with threads of its own makes a root of 180 unknowns wait a hundred times as long on a busy machine.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         waiting: deque = deque()
         for first in range(0, size, at_once):
             waiting.append(pool.submit(run, first))
@@ -87,8 +90,10 @@ def sample_many(
             yield from waiting.popleft().result()
 
 
-def _fit(model: Callable, pilot: Callable, sampling: Sampling, data: Any, key: Array) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Sites and statistics of one data set, each (chain, draw, ...)."""
+def _fit(
+    model: Callable, pilot: Callable, sampling: Sampling, each: Callable, data: Any, key: Array
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Sites and statistics of one data set, each (chain, draw, ...); `each` goes over chains and draws, one by one or side by side."""
     fast = informed(partial(model, data), pilot(data))
     flat, by_name = ravel_pytree(first_values(fast))
 
@@ -97,30 +102,41 @@ def _fit(model: Callable, pilot: Callable, sampling: Sampling, data: Any, key: A
 
     centre = minimize(plain, flat, method="BFGS", options={"maxiter": SEARCH}).x
     root = _root(_curvature(plain, centre))
+    third = sampling.warmup // 3
+    last = sampling.warmup - 2 * third
+    stages = jnp.array([third, third, last, sampling.draws])
 
-    def on(states: Any, root: Array, count: int) -> tuple[Any, tuple]:
-        """All chains some draws further, one after another."""
+    def chain(root: Array, count: Array, state: Turning) -> tuple[Turning, tuple]:
+        """Some draws further; room for as many as any stage has."""
 
-        def step(state: Any, _: None) -> tuple[Any, tuple]:
-            moved = turn(lambda q: plain(centre + root @ q), state, sampling.warmup, max(sampling.target_accept, SURE))
-            return moved, record(moved)
+        def draw(i: Array, so_far: tuple) -> tuple:
+            state = turn(lambda q: plain(centre + root @ q), so_far[0], sampling.warmup, max(sampling.target_accept, SURE))
+            return state, jax.tree.map(lambda all_of_them, one: all_of_them.at[i].set(one), so_far[1], record(state))
 
-        return jax.lax.map(lambda state: jax.lax.scan(step, state, None, length=count), states)
+        room = max(last, sampling.draws)
+        told = jax.tree.map(lambda leaf: jnp.zeros((room, *leaf.shape), leaf.dtype), jax.eval_shape(record, state))
+        return jax.lax.fori_loop(0, count, draw, (state, told))
+
+    def stage(i: Array, so_far: tuple) -> tuple:
+        """All chains; new units from the second third of the warm-up. The stages are a loop, so that the sampler is compiled once."""
+        states, told = each(partial(chain, so_far[1], stages[i]), so_far[0])
+        z, gradient = (part[:, :third].reshape(-1, flat.size) for part in told[:2])
+        scale = jnp.where(i == 1, scales(z, gradient), 1.0)
+        return states._replace(z=states.z / scale, z_grad=states.z_grad * scale), so_far[1] * scale, told
 
     for_starts, for_turns = jax.random.split(key)
     apart = APART * jax.random.normal(for_starts, (sampling.chains, flat.size))
-    states = jax.vmap(partial(begin, step=FIRST_STEP))(jax.random.split(for_turns, sampling.chains), apart)
-    first = sampling.warmup // 3
-    states, _ = on(states, root, first)
-    states, (z, gradient, _) = on(states, root, first)
-    scale = scales(z.reshape(-1, flat.size), gradient.reshape(-1, flat.size))
-    states = states._replace(z=states.z / scale, z_grad=states.z_grad * scale)
-    root = root * scale
-    states, _ = on(states, root, sampling.warmup - 2 * first)
-    z, _, stats = on(states, root, sampling.draws)[1]
-    named = jax.vmap(jax.vmap(lambda q: constrain_fn(fast, (), {}, by_name(centre + root @ q), return_deterministic=True)))(z)
-    auxiliary = fast.effects | fast.scales
-    return {name: value for name, value in named.items() if name not in auxiliary}, stats
+    begun = jax.vmap(partial(begin, step=FIRST_STEP))(jax.random.split(for_turns, sampling.chains), apart), root
+    told = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(stage, jnp.array(0), begun)[2])
+    _, root, told = jax.lax.fori_loop(0, len(stages), stage, (*begun, told))
+    z, _, stats = jax.tree.map(lambda leaf: leaf[:, : sampling.draws], told)
+    named = each(lambda q: constrain_fn(fast, (), {}, by_name(centre + root @ q), return_deterministic=True), z.reshape(-1, flat.size))
+    kept = {name: value for name, value in named.items() if name not in fast.effects | fast.scales}
+    return {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in kept.items()}, stats
+
+
+def _side_by_side(one: Callable, of_many: Any) -> Any:
+    return jax.vmap(one)(of_many)
 
 
 def _curvature(potential: Callable, at: Float[Array, " unknown"]) -> Float[Array, "unknown unknown"]:

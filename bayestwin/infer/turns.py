@@ -135,16 +135,17 @@ def rotated(potential: Callable[[Array], Array], z: Array, momentum: Array, slop
         ([0.0], [-1.0])
     """
     cos, sin = jnp.cos(angle), jnp.sin(angle)
-    value_and_slope = jax.value_and_grad(potential)
+    gradient = jax.grad(potential)
 
     def step(_: Any, at: tuple) -> tuple:
-        z, momentum, slope, _ = at
+        z, momentum, slope = at
         pushed = momentum - 0.5 * angle * (slope - z)
         moved, momentum = cos * z + sin * pushed, cos * pushed - sin * z
-        value, slope = value_and_slope(moved)
-        return moved, momentum - 0.5 * angle * (slope - moved), slope, value
+        slope = gradient(moved)
+        return moved, momentum - 0.5 * angle * (slope - moved), slope
 
-    return jax.lax.fori_loop(0, steps, step, (z, momentum, slope, jnp.zeros((), z.dtype)))
+    z, momentum, slope = jax.lax.fori_loop(0, steps, step, (z, momentum, slope))
+    return z, momentum, slope, potential(z)  # the potential itself, which gradients do not need, at the end only
 
 
 def _adapted(adaptation: Adaptation, done: Array, warmup: int, short: Array) -> Adaptation:

@@ -14,6 +14,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
+from bayestwin.laws.log import log, log1p
+
 RAISED = 8
 NEARLY_POISSON = 1e8
 STIRLING = (1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0)
@@ -52,8 +54,8 @@ def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
     for power, coefficient in reversed(list(enumerate(STIRLING))):
         series = series * square + coefficient
         series_slope = series_slope * square - (2 * power + 1) * coefficient
-    log_y = jnp.log(y)
-    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - jnp.log(rise)
+    log_y = log(y)
+    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - log(rise)
     return value, log_y - 0.5 * inverse + series_slope * square - rise_slope / rise
 
 
@@ -95,7 +97,7 @@ class NegativeBinomial(dist.GammaPoisson):
 
     def log_powers(self, value: Array) -> Float[Array, "..."]:
         """The part of the log probability that depends on the mean: value · log(mean / k) - (value + k) · log(1 + mean / k)."""
-        return -value * jnp.log(self.rate) - (value + self.concentration) * jnp.log1p(1.0 / self.rate)
+        return -value * log(self.rate) - (value + self.concentration) * log1p(1.0 / self.rate)
 
 
 class DirichletMultinomial(dist.DirichletMultinomial):
