@@ -2,7 +2,7 @@
 
 The program takes the data as its argument, so that it is compiled once. Each fit finds the mode, whitens by the curvature there and draws
 by quarter turns, all inside the program. On a CPU the fits run side by side, a thread for each core; on a GPU they run batch by
-batch, every operation over all data sets of a batch.
+batch, every operation over all data sets of a batch, and what is to be kept of each is found by the processor's cores.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bayestwin.infer.settings import Sampling
 from bayestwin.infer.turns import Turning, begin, turn
 from bayestwin.infer.whiten import LEAST_CURVATURE, scales
 
-BATCH = 128  # data sets at once on a GPU
+BATCH = 512  # data sets at once on a GPU: some gigabytes of draws
 APART = 0.3  # sd of the chains' starts in whitened units
 SEARCH = 60  # steps to the mode at most
 PROBES = 8  # columns of the curvature at once: more leave the fast memory
@@ -75,12 +75,14 @@ def sample_many(
         part = np.arange(first, min(first + at_once, size))
         index = int(part[0]) if at_once == 1 else part
         sites, stats = jax.device_get(program(jax.tree.map(lambda leaf: leaf[index], data), keys[index]))
-        each = [(sites, stats)] if at_once == 1 else [jax.tree.map(lambda leaf, i=i: leaf[i], (sites, stats)) for i in range(len(part))]
-        return [of(Draws(*one)) for one in each]
+        if at_once == 1:
+            return [of(Draws(sites, stats))]
+        return list(judges.map(lambda i: of(Draws(*jax.tree.map(lambda leaf: leaf[i], (sites, stats)))), range(len(part))))
 
-    workers = (os.cpu_count() or 1) if at_once == 1 else 1
+    cores = os.cpu_count() or 1
+    workers = cores if at_once == 1 else 1
     # A core works on each fit already: a BLAS with threads of its own makes a root of 180 unknowns wait a hundred times as long on a busy machine.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(cores) as judges:
         waiting: deque = deque()
         for first in range(0, size, at_once):
             waiting.append(pool.submit(run, first))
