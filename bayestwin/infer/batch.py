@@ -18,12 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jax.scipy.optimize import minimize
 from jaxtyping import Array, Float
 from numpyro.infer.util import constrain_fn, potential_energy
 from threadpoolctl import threadpool_limits
 
 from bayestwin.components.informed import Pilot, informed
+from bayestwin.infer.descent import lowest
 from bayestwin.infer.mcmc import FIRST_STEP, SURE, Draws, first_values, record
 from bayestwin.infer.settings import Sampling
 from bayestwin.infer.turns import Turning, begin, turn
@@ -31,7 +31,7 @@ from bayestwin.infer.whiten import LEAST_CURVATURE, scales
 
 BATCH = 512  # data sets at once on a GPU: some gigabytes of draws
 APART = 0.3  # sd of the chains' starts in whitened units
-SEARCH = 60  # steps to the mode at most
+TRIALS = 150  # on the way to the mode at most
 PROBES = 8  # columns of the curvature at once: more leave the fast memory
 
 
@@ -102,7 +102,7 @@ def _fit(
     def plain(q: Float[Array, " unknown"]) -> Array:
         return potential_energy(fast, (), {}, by_name(q))
 
-    centre = minimize(plain, flat, method="BFGS", options={"maxiter": SEARCH}).x
+    centre = lowest(plain, flat, TRIALS)
     root = _root(_curvature(plain, centre))
     third = sampling.warmup // 3
     last = sampling.warmup - 2 * third
