@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayestwin.laws.between import Between
-from bayestwin.laws.log import log
 
 SHORT = 16  # numbers after the lower end up to which coefficients and powers stay within what a float can hold
 
@@ -69,7 +68,7 @@ def _moved(low: float, most: int, primals: tuple, tangents: tuple) -> tuple[Betw
 def _sums(odds: Array, concentration: Array, low: float, most: int) -> Sums:
     before = np.tri(most + 1, most, -1)
     n, j = low + np.arange(most), np.arange(most + 1.0)
-    coefficient = jnp.exp(before @ (log(concentration + n) - np.log(n + 1.0)))
+    coefficient = jnp.exp(before @ (jnp.log(concentration + n) - np.log(n + 1.0)))
     scored = coefficient * (before @ (1.0 / (concentration + n)))
     weights = jnp.concatenate([coefficient * j ** np.arange(4)[:, None], scored * j ** np.arange(3)[:, None]])
     weights = weights.reshape(*weights.shape, *[1] * odds.ndim)
@@ -79,7 +78,7 @@ def _sums(odds: Array, concentration: Array, low: float, most: int) -> Sums:
     total, (first, second, third, h, first_h, second_h) = sums[0], sums[1:] / sums[0]
     variance = jnp.maximum(second - jnp.square(first), 0.0)
     return Sums(
-        log(total),
+        jnp.log(total),
         first,
         variance,
         third - 3.0 * first * second + 2.0 * first**3,

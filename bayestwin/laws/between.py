@@ -12,8 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from bayestwin.laws.log import log
-
 STRIDE = 10  # terms after which sums are brought back to one, before they can overflow
 STEEPEST = 1e28  # ratio of neighbouring probabilities that `STRIDE` terms in a row can bear; steeper ones count as this
 
@@ -60,6 +58,6 @@ def between(ratio: Callable[[Any], Any], low: Array | np.ndarray, high: Array | 
         if j % STRIDE == 0 or j == most:
             scale = jax.lax.stop_gradient(1.0 / total)  # any constant gives the same answer and the same gradient
             term, total, first, second = (scale * x for x in (term, total, first, second))
-            log_total = log_total - log(scale)
+            log_total = log_total - jnp.log(scale)
     beyond = first / total
-    return Between(log_total + log(total), jnp.asarray(low) + beyond, jnp.maximum(second / total - jnp.square(beyond), 0.0))
+    return Between(log_total + jnp.log(total), jnp.asarray(low) + beyond, jnp.maximum(second / total - jnp.square(beyond), 0.0))

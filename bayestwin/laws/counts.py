@@ -54,8 +54,8 @@ def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
     for power, coefficient in reversed(list(enumerate(STIRLING))):
         series = series * square + coefficient
         series_slope = series_slope * square - (2 * power + 1) * coefficient
-    log_y = log(y)
-    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - log(rise)
+    log_y = jnp.log(y)
+    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - jnp.log(rise)
     return value, log_y - 0.5 * inverse + series_slope * square - rise_slope / rise
 
 

@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 from bayestwin.laws.alike import SHORT, between_alike
 from bayestwin.laws.between import Between, between
 from bayestwin.laws.counts import HALF_LOG_2PI, bounded_concentration, log_factorial, log_gamma
-from bayestwin.laws.log import log, log1p
 from bayestwin.laws.tail import log_tails
 from bayestwin.laws.widths import Widths
 
@@ -70,10 +69,10 @@ class Counts(NamedTuple):
     def log_pmf(self, n: Any) -> Array:
         """Log probability of whole numbers n ≥ 0."""
         if self.concentration is None:
-            return n * log(self.mean) - self.mean - log_factorial(n)
+            return n * jnp.log(self.mean) - self.mean - log_factorial(n)
         k = bounded_concentration(self.concentration)
         rising = log_gamma(n + k) - log_gamma(k) - log_factorial(n)
-        return rising - n * log1p(k / self.mean) - k * log1p(self.mean / k)
+        return rising - n * jnp.log1p(k / self.mean) - k * jnp.log1p(self.mean / k)
 
     def log_mass(self, low: Array, high: Array, widths: Widths | None = None) -> Float[Array, "..."]:
         """Log probability of a count in low..high, both included; -∞ where no whole number from zero on lies there.
@@ -140,7 +139,7 @@ class Counts(NamedTuple):
         beyond, up_to_high = jnp.where(jnp.isinf(high), LOWEST, beyond), jnp.where(jnp.isinf(high), 0.0, up_to_high)
         upper = from_low < up_to_high
         large, small = jnp.where(upper, from_low, up_to_high), jnp.where(upper, beyond, jnp.maximum(below, LOWEST))
-        return large + log(-jnp.expm1(jnp.minimum(small - large, -1e-15)))
+        return large + jnp.log(-jnp.expm1(jnp.minimum(small - large, -1e-15)))
 
     def over(self, shape: tuple[int, ...]) -> "Counts":
         """The same law with an entry for every cell."""
@@ -205,7 +204,7 @@ class Measure(NamedTuple):
 
     def _density(self, value: Ends) -> Array:
         z = self._score(value)
-        return -0.5 * jnp.square(z) - HALF_LOG_2PI - log(self.scale) - (log(value) if self.positive else 0.0)
+        return -0.5 * jnp.square(z) - HALF_LOG_2PI - jnp.log(self.scale) - (jnp.log(value) if self.positive else 0.0)
 
     def _below(self, low: Ends, high: Ends) -> Array:
         return log_ndtr(jnp.clip(self._score(high), -1e8, 40.0))
@@ -215,11 +214,11 @@ class Measure(NamedTuple):
         flip = a > 0
         a, b = jnp.where(flip, -b, a), jnp.where(flip, -a, b)
         large, small = log_ndtr(jnp.clip(b, -1e8, 40.0)), jnp.maximum(log_ndtr(jnp.clip(a, -1e8, 40.0)), LOWEST)
-        return large + log(-jnp.expm1(jnp.minimum(jnp.where(a <= -1e8, LOWEST, small) - large, -1e-15)))
+        return large + jnp.log(-jnp.expm1(jnp.minimum(jnp.where(a <= -1e8, LOWEST, small) - large, -1e-15)))
 
     def _score(self, x: Ends) -> Array:
         with jax.ensure_compile_time_eval():
-            inner = log(jnp.maximum(x, 1e-300)) if self.positive else jnp.asarray(x)
+            inner = jnp.log(jnp.maximum(x, 1e-300)) if self.positive else jnp.asarray(x)
         z = (jnp.where(jnp.isfinite(inner), inner, 0.0) - self.loc) / self.scale
         open_below = (x <= 0.0) if self.positive else jnp.isneginf(x)
         return jnp.where(open_below, -1e9, jnp.where(jnp.isposinf(x), 1e9, z))

@@ -8,7 +8,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayestwin.laws.expected import Measure
-from bayestwin.laws.log import log, log1p
 from bayestwin.laws.widths import Widths
 
 
@@ -44,14 +43,14 @@ class Score(NamedTuple):
         """
         with jax.ensure_compile_time_eval():  # of scores that are known while a program is compiled, once and for all
             share = jnp.clip(low / self.top, 1e-9, 1.0 - 1e-9)
-            jacobian = jnp.where(low == high, -log(self.top * share * (1.0 - share)), 0.0)
+            jacobian = jnp.where(low == high, -jnp.log(self.top * share * (1.0 - share)), 0.0)
             ends = self._logit(low), self._logit(high)
         return Measure(self.loc, self.scale).log_mass(*ends, widths) + jacobian
 
     def _logit(self, score: Array) -> Array:
         inside = (score > 0) & (score < self.top)
         share = jnp.where(inside, score / self.top, 0.5)
-        return jnp.where(inside, log(share) - log1p(-share), jnp.where(score <= 0, -jnp.inf, jnp.inf))
+        return jnp.where(inside, jnp.log(share) - jnp.log1p(-share), jnp.where(score <= 0, -jnp.inf, jnp.inf))
 
     def over(self, shape: tuple[int, ...]) -> "Score":
         """The same law with an entry for every cell."""

@@ -19,7 +19,6 @@ from jax.scipy.special import gammaln
 from jaxtyping import Array, Float
 
 from bayestwin.laws.counts import bounded_concentration
-from bayestwin.laws.log import log
 
 FALLS = (0.0, 0.1, 2.0, 10.0, 45.0)  # by how much the log integrand has fallen at the ends of the panels
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
@@ -48,10 +47,10 @@ def log_tails(m: Array | np.ndarray, mean: Float[Array, "..."], concentration: F
     inside = m >= 0
     b = jnp.where(inside, m, 0.0) + 1.0
     if concentration is None:
-        upper, lower = _log_sides(lambda u: b * u - jnp.exp(u), log(mean) + 0.0 * b, b - mean, gammaln(b))
+        upper, lower = _log_sides(lambda u: b * u - jnp.exp(u), jnp.log(mean) + 0.0 * b, b - mean, gammaln(b))
     else:
         concentration = bounded_concentration(concentration)
-        start = log(concentration) - log(mean) + 0.0 * b
+        start = jnp.log(concentration) - jnp.log(mean) + 0.0 * b
         share = jax.nn.sigmoid(start)
         log_beta = gammaln(concentration) + gammaln(b) - gammaln(concentration + b)
         slope = concentration * (1.0 - share) - b * share
@@ -77,8 +76,8 @@ def _log_sides(exponent: Callable[[Array], Array], start: Array, slope: Array, l
         half = 0.5 * (right - left)
         x = left + half * (1.0 + NODES.reshape(-1, *[1] * start.ndim))
         area += half * jnp.tensordot(WEIGHTS, jnp.exp(exponent(start + side * x) - top), 1)
-    small = jnp.minimum(top + log(area) - log_total, -1e-15)
-    large = log(-jnp.expm1(small))
+    small = jnp.minimum(top + jnp.log(area) - log_total, -1e-15)
+    large = jnp.log(-jnp.expm1(small))
     return jnp.where(left_is_small, small, large), jnp.where(left_is_small, large, small)
 
 

@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 from bayestwin.laws.between import Between, between
 from bayestwin.laws.counts import log_factorial
 from bayestwin.laws.expected import FEW, picked
-from bayestwin.laws.log import log, log1p
 from bayestwin.laws.widths import Widths
 
 IMPOSSIBLE = -1e30  # log probability of what cannot be, where a gradient must stay finite
@@ -55,7 +54,7 @@ class Trials(NamedTuple):
         inside = n <= self.number
         n, left = xp.where(inside, n, 0.0), xp.where(inside, self.number - n, 0.0)
         ways = log_factorial(self.number) - log_factorial(n) - log_factorial(left)
-        return jnp.where(inside, ways + n * log(self.probability) + left * log1p(-self.probability), IMPOSSIBLE)
+        return jnp.where(inside, ways + n * jnp.log(self.probability) + left * jnp.log1p(-self.probability), IMPOSSIBLE)
 
     def at(self, shape: tuple[int, ...], cells: np.ndarray) -> "Trials":
         """The law of some cells, by flat index, of an array of a shape."""
@@ -90,7 +89,7 @@ class Trials(NamedTuple):
         answer = self._summed(low, jnp.where(narrow, high, low), widths.few - 1)
         if widths.wide:
             ends = jnp.where(narrow, 0.0, low), jnp.where(narrow, self.number, high)
-            answer = jnp.where(narrow, answer, log(jnp.maximum(self._up_to(ends[1]) - self._up_to(ends[0] - 1.0), TINY)))
+            answer = jnp.where(narrow, answer, jnp.log(jnp.maximum(self._up_to(ends[1]) - self._up_to(ends[0] - 1.0), TINY)))
         return jnp.where(everything, 0.0, jnp.where(empty, -jnp.inf, answer))
 
     def _up_to(self, n: Array) -> Array:

@@ -7,7 +7,6 @@ from jaxtyping import Array
 
 from bayestwin.laws.counts import log_factorial
 from bayestwin.laws.expected import Counts
-from bayestwin.laws.log import log
 from bayestwin.laws.widths import Widths
 
 
@@ -33,7 +32,7 @@ class Triangle:
         total, share = n.sum(-1), p.sum(-1)
         some = share > 0
         whole = Counts(self.mean * jnp.where(some, share, 1.0), self.concentration).log_pmf(total)
-        split = jnp.where(there & (p > 0), n * log(jnp.where(p > 0, p, 1.0)) - log_factorial(n), 0.0)
+        split = jnp.where(there & (p > 0), n * jnp.log(jnp.where(p > 0, p, 1.0)) - log_factorial(n), 0.0)
         impossible = (there & (p == 0) & (n > 0)).any(-1)
-        answer = whole + split.sum(-1) + log_factorial(total) - total * log(jnp.where(some, share, 1.0))
+        answer = whole + split.sum(-1) + log_factorial(total) - total * jnp.log(jnp.where(some, share, 1.0))
         return jnp.where(impossible, -jnp.inf, jnp.where(some, answer, 0.0))

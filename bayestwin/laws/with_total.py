@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Array
 
 from bayestwin.laws.expected import Counts
-from bayestwin.laws.log import log
 from bayestwin.laws.widths import Widths
 
 
@@ -46,7 +45,7 @@ class WithTotal:
         unbound = absent.any(-1, keepdims=True)
         inside = unbound | ((total >= low[..., -1:]) & (total <= high[..., -1:]))
         mass = jnp.where(inside, sums, 0.0).sum(-1)
-        return jnp.where(mass > 0, log(jnp.where(mass > 0, mass, 1.0)) + top.sum(-1), -jnp.inf)
+        return jnp.where(mass > 0, jnp.log(jnp.where(mass > 0, mass, 1.0)) + top.sum(-1), -jnp.inf)
 
 
 def convolved(masses: Array) -> Array:
