@@ -18,7 +18,7 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     """Rank-normalised split R-hat (the larger of plain and folded), bulk and tail effective sample size.
 
     Args:
-        draws: at least four a chain.
+        draws: at least four a chain. An element that is not a number anywhere has no diagnostics.
 
     Source: Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16, §4.
 
@@ -68,9 +68,8 @@ def _scores(ordered: Float[np.ndarray, "element draw"], order: Float[np.ndarray,
     ends = np.roll(starts, -1, axis=1)
     first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
     last = np.minimum.accumulate(np.where(ends, place, count)[:, ::-1], axis=1)[:, ::-1]
-    by_half_rank = ndtri(
-        (np.arange(2 * count - 1) / 2.0 + 0.625) / (count + 0.25)
-    )  # equal draws, as after a rejection, share their mean rank
+    mean_rank = np.arange(2 * count - 1) / 2.0 + 1.0  # equal draws, as after a rejection, share it
+    score = ndtri((mean_rank - 0.375) / (count + 0.25))
     scores = np.empty(ordered.shape)
-    np.put_along_axis(scores, order, by_half_rank[first + last], axis=1)
-    return scores
+    np.put_along_axis(scores, order, score[first + last], axis=1)
+    return np.where(np.isnan(ordered[:, -1:]), np.nan, scores)  # what is not a number is sorted last

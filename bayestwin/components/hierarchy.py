@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
 from bayestwin.components.informed import Evidence, Look, site, told
-from bayestwin.components.product import membership, product
+from bayestwin.components.product import of_groups, product
 
 Sites = Mapping[str, Array]
 LEAST_TOLD = 1e-3  # of the best member's information: what is known no better says nothing of a spread
@@ -60,11 +60,8 @@ def hierarchy(top: str, prior: dist.Normal, levels: Sequence[Level], look: Look 
     values = [numpyro.sample(top, prior, infer=told(looks[0]))]
     for level, own in zip(levels, looks[1:], strict=True):
         parents = values[-1] if len(values) > 1 else values[0][None]
-        values.append(
-            numpyro.sample(
-                level.name, dist.Normal(product(membership(level.parent, len(parents)), parents), spreads[level.name]), infer=told(own)
-            )
-        )
+        centre = dist.Normal(of_groups(parents, level.parent), spreads[level.name])
+        values.append(numpyro.sample(level.name, centre, infer=told(own)))
     return values
 
 
@@ -121,7 +118,7 @@ def pool(
         ([2.0, 0.0], [1.0, 0.0])
     """
     weight = information / (1.0 + jnp.square(sd) * information)
-    member = membership(groups, count).T
+    member = np.eye(count)[groups].T
     total = product(member, weight)
     mean = product(member, weight * value) / jnp.where(total > 0, total, 1.0)
     return mean, total

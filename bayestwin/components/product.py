@@ -7,7 +7,7 @@ derivatives scatter.
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 SMALL = 20_000  # entries of a matrix beyond which a library's product is worth its call
 
@@ -24,11 +24,15 @@ def product(matrix: Float[np.ndarray, "row column"], values: Float[Array, "colum
     return (jnp.asarray(matrix).reshape(*matrix.shape, *[1] * (jnp.ndim(values) - 1)) * values).sum(1)
 
 
-def membership(groups: np.ndarray, count: int) -> Float[np.ndarray, "member group"]:
-    """One where a member belongs to a group: times the groups' values, it gives each member its group's.
+def of_groups(values: Float[Array, "group ..."], groups: Int[np.ndarray, " member"]) -> Float[Array, "member ..."]:
+    """Each member's group's value.
 
     Args:
-        groups: group index of each member, shape (member,).
-        count: number of groups.
+        values: by group.
+        groups: index of each member's group.
+
+    Example:
+        >>> of_groups(np.array([5.0, 6.0]), np.array([1, 0, 1])).tolist()
+        [6.0, 5.0, 6.0]
     """
-    return (groups[:, None] == np.arange(count)).astype(float)
+    return product(np.eye(len(values))[groups], values) if len(groups) * len(values) <= SMALL else jnp.asarray(values)[groups]

@@ -66,23 +66,21 @@ def sample_many(
     """
     size = len(jax.tree.leaves(data)[0])
     keys = jax.vmap(partial(jax.random.fold_in, jax.random.key(sampling.seed)))(jnp.arange(size))
-    if jax.default_backend() == "cpu":
-        at_once, program = 1, jax.jit(partial(_fit, model, pilot, sampling, jax.lax.map))
-    else:
-        at_once, program = min(BATCH, size), jax.jit(jax.vmap(partial(_fit, model, pilot, sampling, _side_by_side)))
+    cores = os.cpu_count() or 1
+    together = jax.default_backend() != "cpu"
+    fit = partial(_fit, model, pilot, sampling, _side_by_side if together else jax.lax.map)
+    at_once, workers, program = (min(BATCH, size), 1, jax.jit(jax.vmap(fit))) if together else (1, cores, jax.jit(fit))
 
     def run(first: int) -> list[Any]:
         part = np.arange(first, min(first + at_once, size))
-        index = int(part[0]) if at_once == 1 else part
+        index = part if together else first
         sites, stats = jax.device_get(program(jax.tree.map(lambda leaf: leaf[index], data), keys[index]))
-        if at_once == 1:
+        if not together:
             return [of(Draws(sites, stats))]
-        return list(judges.map(lambda i: of(Draws(*jax.tree.map(lambda leaf: leaf[i], (sites, stats)))), range(len(part))))
+        return list(keeping.map(lambda i: of(Draws(*jax.tree.map(lambda leaf: leaf[i], (sites, stats)))), range(len(part))))
 
-    cores = os.cpu_count() or 1
-    workers = cores if at_once == 1 else 1
     # A core works on each fit already: a BLAS with threads of its own makes a root of 180 unknowns wait a hundred times as long on a busy machine.
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(cores) as judges:
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool, ThreadPoolExecutor(cores) as keeping:
         waiting: deque = deque()
         for first in range(0, size, at_once):
             waiting.append(pool.submit(run, first))

@@ -35,3 +35,13 @@ def test_a_chain_apart_fails_and_is_named() -> None:
     assert verdict.status == "FAIL"
     assert verdict.worst[0]["name"] == "effect[1, 2]"
     assert judge_draws({"level": draws[..., 0, 0]}, stats).status == "PASS"
+
+
+def test_what_is_not_a_number_is_never_converged() -> None:
+    draws = np.random.default_rng(4).standard_normal((4, 100, 3))
+    draws[2, 50, 1] = np.nan
+    found = convergence(draws)
+    for name in ("rhat", "ess_bulk"):
+        assert np.isnan(found[name]).tolist() == [False, True, False]
+    stats = {"energy": draws[..., 0], "diverging": np.zeros((4, 100), bool)}
+    assert judge_draws({"effect": draws}, stats).status == "FAIL"

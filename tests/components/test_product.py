@@ -1,37 +1,66 @@
-"""Small and large products agree, forwards and backwards."""
+"""Small and large products agree, forwards and backwards, and a loop around small ones is one function."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpyro
 import pytest
+from jax.flatten_util import ravel_pytree
+from numpyro import distributions as dist
+from numpyro.infer.util import potential_energy
 
 from bayestwin.components import product as module
-from bayestwin.components.product import membership, product
+from bayestwin.components.counted import count_looks
+from bayestwin.components.hierarchy import Level, hierarchy
+from bayestwin.components.informed import Pilot, informed
+from bayestwin.components.product import of_groups, product
+from bayestwin.components.trend import random_walk
+from bayestwin.infer.mcmc import first_values
+from bayestwin.laws.counts import NegativeBinomial
 
 
 @pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 2, 3)])
-def test_a_sum_of_products_is_the_product(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("small", [0, 1000])
+def test_a_product_and_its_slope(shape: tuple[int, ...], small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SMALL", small)
     rng = np.random.default_rng(1)
     matrix, values = rng.normal(size=(7, 5)), rng.normal(size=shape)
-    found = product(matrix, values)
+    whole = np.tensordot(matrix, values, 1)
+    np.testing.assert_allclose(product(matrix, values), whole, rtol=1e-12, atol=1e-14)
     slope = jax.grad(lambda v: jnp.sin(product(matrix, v)).sum())(values)
-    np.testing.assert_allclose(found, np.tensordot(matrix, values, 1), rtol=1e-12, atol=1e-14)
-    monkeypatch.setattr(module, "SMALL", 0)
-    np.testing.assert_allclose(product(matrix, values), found, rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(jax.grad(lambda v: jnp.sin(product(matrix, v)).sum())(values), slope, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(slope, np.tensordot(matrix.T, np.cos(whole), 1), rtol=1e-12, atol=1e-14)
 
 
-def test_a_loop_around_a_small_hierarchy_is_one_function() -> None:
-    """XLA marks a loop that it compiles as one function; matrix products or scatters inside forbid it."""
-    groups, values = np.array([0, 0, 1, 2]), np.arange(3.0)
-
-    def loop(x: jax.Array) -> jax.Array:
-        slope = jax.grad(lambda v: jnp.square(product(membership(groups, 3), v)).sum())
-        return jax.lax.fori_loop(0, 10, lambda i, x: x - 0.1 * slope(x), x)
-
-    assert 'xla_cpu_small_call="true"' in jax.jit(loop).lower(values).compile().as_text()
+@pytest.mark.parametrize("small", [0, 1000])
+def test_members_get_their_groups_value(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SMALL", small)
+    groups, values = np.array([2, 0, 0, 1]), np.arange(6.0).reshape(3, 2)
+    np.testing.assert_array_equal(of_groups(values, groups), values[groups])
+    np.testing.assert_array_equal(jax.grad(lambda v: of_groups(v, groups).sum())(values), [[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
 
 
-def test_membership_gives_members_their_groups_value() -> None:
-    groups = np.array([2, 0, 0, 1])
-    np.testing.assert_array_equal(product(membership(groups, 3), np.array([5.0, 6.0, 7.0])), np.array([7.0, 5.0, 5.0, 6.0]))
+def one_function(small: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether XLA compiles a loop around the gradient of a model of counts, its hierarchy and its walk, as one function: it marks those."""
+    monkeypatch.setattr(module, "SMALL", small)
+    counts, seen = np.full((6, 4, 2), 9.0), np.ones((6, 4, 2), bool)
+
+    def model() -> None:
+        looks = count_looks(counts, seen, lambda sites: 10.0)
+        walk = random_walk("trend", 6, dist.HalfNormal(np.full(2, 0.1)), looks.coefficients)
+        levels = [
+            Level("clinic", dist.HalfNormal(np.ones(2)), np.zeros(2, int)),
+            Level("unit", dist.HalfNormal(np.ones(2)), np.array([0, 0, 1, 1])),
+        ]
+        *_, unit = hierarchy("level", dist.Normal(np.zeros(2), 1.0), levels, looks.units)
+        numpyro.sample("counts", NegativeBinomial(jnp.exp(unit + walk.departure[:, None]), 10.0).mask(seen), obs=counts)
+
+    fast = informed(model, Pilot())
+    start, by_name = ravel_pytree(first_values(fast))
+    slope = jax.grad(lambda q: potential_energy(fast, (), {}, by_name(q)))
+    loop = jax.jit(lambda q: jax.lax.fori_loop(0, 10, lambda i, q: q - 1e-3 * slope(q), q))
+    return 'xla_cpu_small_call="true"' in loop.lower(start).compile().as_text()
+
+
+def test_a_loop_around_a_small_model_is_one_function_and_around_library_products_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert one_function(module.SMALL, monkeypatch)
+    assert not one_function(0, monkeypatch)

@@ -7,6 +7,8 @@ import numpy as np
 import numpyro
 import pytest
 from numpyro import distributions as dist
+from scipy.special import gamma
+from threadpoolctl import threadpool_info
 
 from bayestwin.components.informed import Pilot, seen
 from bayestwin.infer.batch import sample_many
@@ -54,6 +56,22 @@ def test_a_gpu_takes_data_sets_together_and_finds_the_same(monkeypatch: pytest.M
         np.testing.assert_allclose(one.sites["mean"], other.sites["mean"], rtol=1e-6)
 
 
+def test_a_gpu_takes_a_single_data_set_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert next(sample_many(model, (VALUES[:1], SEEN[:1]), SAMPLING)).sites["mean"].shape == (2, 400)
+
+
+def test_blas_has_one_thread_while_fits_run() -> None:
+    def threads(draws: Draws | None = None) -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    before = threads()
+    assert before
+    for found in sample_many(model, (VALUES, SEEN), SAMPLING, of=threads):
+        assert found == [1] * len(found)
+    assert threads() == before
+
+
 @pytest.mark.parametrize("pilot", [lambda data: Pilot(), lambda data: Pilot({"mean": seen(np.zeros(()), 2.0)})])
 def test_a_pilot_reads_the_traced_data_and_changes_no_posterior(pilot: Callable) -> None:
     draws = next(sample_many(model, (VALUES[1:2], SEEN[1:2]), SAMPLING, pilot))
@@ -75,3 +93,13 @@ def test_a_scale_near_zero_and_a_skewed_law_are_sampled() -> None:
     sd = draws.sites["sd"]
     assert sd.mean() == pytest.approx(mean, abs=4.0 * sd.std() / np.sqrt(1000))
     assert not draws.stats["diverging"].any()
+
+
+def test_warm_up_learns_units_that_the_curvature_at_the_mode_does_not_tell() -> None:
+    def steep(data: np.ndarray) -> None:
+        x = numpyro.sample("x", dist.Normal(np.zeros(5), 100.0))
+        numpyro.factor("fourth_power", -data * (x**4).sum())  # flat at its mode: the curvature says eight times the spread
+
+    draws = next(sample_many(steep, np.ones(1), Sampling(chains=2, draws=400, warmup=90, seed=1)))
+    assert draws.stats["n_steps"].mean() < 20.0  # 8 to 11 in their own units, 38 to 43 without
+    assert draws.sites["x"].std() == pytest.approx(np.sqrt(gamma(0.75) / gamma(0.25)), rel=0.1)

@@ -31,6 +31,14 @@ def test_a_trial_that_cannot_be_computed_is_not_taken() -> None:
     np.testing.assert_allclose(found, 3.0, atol=1e-3)
 
 
+def test_a_trial_without_a_slope_is_not_taken() -> None:
+    def potential(x: jax.Array) -> jax.Array:
+        return (0.5 * jnp.square(x - 3.0) + 0.0 * jnp.sqrt(jnp.abs(x - 1.0))).sum()
+
+    assert jnp.isnan(jax.grad(potential)(jnp.ones(1))).all()  # where the first cautious step from zero leads
+    np.testing.assert_allclose(lowest(potential, jnp.zeros(1), 100), 3.0, atol=1e-3)
+
+
 def test_it_stops_where_it_is_told_and_never_goes_up() -> None:
     start = jnp.array([-1.2, 1.0])
     values = [float(valley(lowest(valley, start, trials))) for trials in (1, 5, 20, 60)]
