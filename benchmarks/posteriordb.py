@@ -45,7 +45,7 @@ from bayestwin.infer.settings import Sampling
 
 BOUND = 4.0  # Monte Carlo errors
 REFERENCE_DRAWS = 10_000
-SAMPLING = Sampling(chains=4, draws=1000, warmup=500)
+SAMPLING = Sampling(chains=4, draws=1000, warmup=500, target_accept=0.9)
 COLUMNS = ("name", "status", "verdict", "elements", "mean_error", "sd_error", "worst", "r_hat", "ess_min", "divergences", "seconds")
 LAYOUT = "a folder with data/<data>.json and reference/<data>-<model>.summary.json"
 

@@ -100,7 +100,7 @@ def coefficients(x: Float[np.ndarray, "row column"], centre: np.ndarray | float 
 
 
 def linear(y: np.ndarray, x: np.ndarray, sigma_law: Law | None = None, sigma: str = "sigma") -> Float[Array, " column"]:
-    """y ~ N(Xβ, σ), β flat, σ > 0 flat unless it has a law; sampled about least squares.
+    """Linear regression y ~ N(Xβ, σ): β flat, σ > 0 flat unless it has a law; sampled about least squares.
 
     Returns:
         β, which is left to be named.
@@ -219,7 +219,7 @@ def diamonds(data: Data) -> None:
 
 
 def logistic(y: np.ndarray, x: np.ndarray) -> Float[Array, " column"]:
-    """y ~ Bernoulli(logit⁻¹(Xβ)), β flat and left to be named."""
+    """Logistic regression y ~ Bernoulli(logit⁻¹(Xβ)): β flat, and left to be named."""
     beta = coefficients(x, unit=2.0)  # a fair coin's logit is known to 2 / √n
     numpyro.sample("y", dist.Bernoulli(logits=x @ beta), obs=y)
     return beta
@@ -297,6 +297,14 @@ def rate_2(data: Data) -> None:
     for i, theta in enumerate(rates, 1):
         numpyro.sample(f"k{i}", dist.Binomial(data[f"n{i}"], theta), obs=data[f"k{i}"])
     name_all(delta=rates[0] - rates[1])
+
+
+def m0(data: Data) -> None:
+    """Which of M animals exist, and how often one that does is seen in T rounds: who is never seen may not exist."""
+    rounds, seen = data["y"].shape[1], data["y"].sum(1)
+    omega, p = (numpyro.sample(name, dist.Uniform(0.0, 1.0)) for name in ("omega", "p"))
+    there = jnp.log(omega) + dist.Binomial(rounds, p).log_prob(seen)
+    numpyro.factor("y", jnp.where(seen > 0, there, jnp.logaddexp(there, jnp.log1p(-omega))).sum())
 
 
 # Groups
@@ -531,15 +539,23 @@ def lotka_volterra(data: Data) -> None:
 
 
 def one_comp_mm_elim_abs(data: Data) -> None:
-    """One compartment: first-order absorption, Michaelis–Menten elimination, no drug at first."""
-    k_a, k_m, v_m, sigma = (numpyro.sample(name, Started(dist.HalfCauchy(1.0), 1.0)) for name in ("k_a", "K_m", "V_m", "sigma"))
-    dose, volume = data["D"], data["V"]
+    """One compartment: first-order absorption, Michaelis–Menten elimination, no drug at first.
+
+    A large K_m comes with a large V_m, for then only their ratio matters. What the data know well is the rate at which a middling concentration is
+    eliminated, and that is sampled in place of V_m.
+    """
+    k_a, k_m, sigma = (numpyro.sample(name, Started(dist.HalfCauchy(1.0), 1.0)) for name in ("k_a", "K_m", "sigma"))
+    per_rate = k_m + data["C_hat"].mean()
+    v_m = per_rate * numpyro.sample("rate", flat(0.1, constraints.positive))
+    prior(dist.HalfCauchy(1.0), v_m, "prior of V_m")
+    numpyro.factor("units of rate", jnp.log(per_rate))
 
     def slope(at: Array, c: Array) -> Array:
-        return (jnp.exp(-k_a * at) * dose * k_a - v_m * c / (k_m + c)) / volume
+        return (jnp.exp(-k_a * at) * data["D"] * k_a - v_m * c / (k_m + c)) / data["V"]
 
     c = solve(slope, jnp.zeros(()), np.concatenate([[data["t0"]], data["times"]]))
     numpyro.sample("C_hat", dist.LogNormal(jnp.log(c), sigma), obs=data["C_hat"])
+    name_all(V_m=v_m)
 
 
 MODELS: dict[str, Model] = {
@@ -564,6 +580,7 @@ MODELS: dict[str, Model] = {
     "low_dim_gauss_mix": low_dim_gauss_mix,
     "one_comp_mm_elim_abs": one_comp_mm_elim_abs,
     "radon_pooled": radon_pooled,
+    "M0_model": m0,
     "Rate_1_model": partial(rate, {"theta": ("",)}),
     "Rate_2_model": rate_2,
     "Rate_3_model": partial(rate, {"theta": ("1", "2")}),
