@@ -60,7 +60,7 @@ class Data(dict[str, np.ndarray]):
 
     def __init__(self, file: Path, values: Mapping[str, Any]) -> None:
         self.file = file
-        super().__init__({name: np.asarray(value) for name, value in values.items()})
+        super().__init__({name: _numbers(file, name, value) for name, value in values.items()})
 
     def __missing__(self, name: str) -> np.ndarray:
         raise BayestwinError(
@@ -73,6 +73,18 @@ class Data(dict[str, np.ndarray]):
                 )
             ]
         )
+
+
+def _numbers(file: Path, name: str, value: Any) -> np.ndarray:
+    """Of a value of a JSON file."""
+    try:
+        found = np.asarray(value)
+    except ValueError:  # rows of unequal length
+        found = np.asarray(None)
+    if found.dtype.kind not in "biuf":
+        remedy = "copy the file from posteriordb again"
+        raise BayestwinError([Fault(str(file), "not numbers", column=name, expected="a number or an array of numbers", remedy=remedy)])
+    return found
 
 
 class Posterior(NamedTuple):
@@ -173,19 +185,31 @@ def elements(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[str, tupl
 
 
 def site_shapes(model: Callable[[], None]) -> dict[str, tuple[int, ...]]:
-    """Shape of every unknown and every named function of unknowns."""
-    sites = trace(seed(model, jax.random.key(0))).get_trace()
-    return {
-        name: np.shape(site["value"])
-        for name, site in sites.items()
-        if site["type"] == "deterministic" or (site["type"] == "sample" and not site["is_observed"])
-    }
+    """Shape of every unknown and every named function of unknowns.
+
+    Raises:
+        ValueError: if what was observed has not the shape of its law.
+    """
+    shapes = {}
+    for name, site in trace(seed(model, jax.random.key(0))).get_trace().items():
+        if site["type"] == "sample" and site["is_observed"]:
+            np.broadcast_shapes(site["fn"].shape(), np.shape(site["value"]))
+        elif site["type"] in ("sample", "deterministic"):
+            shapes[name] = np.shape(site["value"])
+    return shapes
 
 
-def check_elements(posterior: Posterior) -> None:
-    """Before minutes are spent: the model fits its data and has every element of the reference."""
-    assert posterior.model is not None
-    known = elements(site_shapes(partial(posterior.model, posterior.data)))
+def check(model: Model, posterior: Posterior) -> None:
+    """Before minutes are spent: the model fits its data and has every element of the reference.
+
+    Raises:
+        BayestwinError: if it does not.
+    """
+    try:
+        known = elements(site_shapes(partial(model, posterior.data)))
+    except (IndexError, TypeError, ValueError) as error:  # JAX and NumPy raise any of them where shapes do not fit
+        remedy = "copy the file from posteriordb again"
+        raise BayestwinError([Fault(str(posterior.data.file), f"not data of this model ({error})", remedy=remedy)]) from error
     if unknown := [name for name in posterior.reference if name not in known]:
         raise BayestwinError(
             [
@@ -241,7 +265,7 @@ def fitted(posterior: Posterior, sampling: Sampling, watch: Callable[[Progress],
         reason = f"no model {posterior.name.partition('-')[2]!r} in benchmarks/posteriordb_models.py"
         return {"name": posterior.name, "status": "not expressed", "reasons": [reason]}
     start = time.perf_counter()
-    check_elements(posterior)
+    check(posterior.model, posterior)
     draws = sample(partial(posterior.model, posterior.data), Pilot(), sampling, watch)
     verdict = judge_draws(draws.sites, draws.stats)
     seconds = time.perf_counter() - start
