@@ -2,15 +2,15 @@
 
     uv run python benchmarks/posteriordb.py --dir ../shared/data/posteriordb [--only NAME ...] [--json]
 
-The folder has `data/<data>.json` as posteriordb publishes it and `reference/<data>-<model>.summary.json`, {element: [mean, sd]} of its 10,000
-reference draws. Every posterior there whose model is in `posteriordb_models.py` is fitted by `bayestwin.infer.mcmc.sample` and judged; one whose
-model is not there, or lacks an element of the reference, is listed as not expressed. Means and sds of all elements are compared in Monte Carlo
-errors of both sides together. A posterior agrees if no element's mean or sd is more than 4 of them off and the fit's own verdict is PASS. Exit
-code 1 if one that was fitted does not agree, 2 if the folder cannot be used.
+The folder has `data/<data>.json` as posteriordb publishes it and `reference/<data>-<model>.summary.json`, {element: [mean, sd]} of its
+10,000 reference draws. Every posterior there whose model is in `posteriordb_models.py` is fitted by `bayestwin.infer.mcmc.sample` and
+judged; one whose model is not there, or lacks an element of the reference, is listed as not expressed. Means and sds of all elements are
+compared in Monte Carlo errors of both sides together. A posterior agrees if no element's mean or sd is more than 4 of them off and the
+fit's own verdict is PASS. Exit code 1 if one that was fitted does not agree, 2 if the folder cannot be used.
 
-Errors of the fit are ArviZ's: of a mean from its effective sample size, of an sd from that of the squared deviations and their fourth moment.
-Reference draws are thinned until they are independent, so that a reference mean has error sd / √10,000 and a reference sd has error
-sd √((κ - 1) / 40,000), κ being the kurtosis; the summary does not tell it, the fit does.
+Errors of the fit are ArviZ's: of a mean from its effective sample size, of an sd from that of the squared deviations and their fourth
+moment. Reference draws are thinned until they are independent, so that a reference mean has error sd / √10,000 and a reference sd has
+error sd √((κ - 1) / 40,000), κ being the kurtosis; the summary does not tell it, the fit does.
 
 Source: Magnusson et al. (2024), posteriordb, arXiv:2407.04967.
 """

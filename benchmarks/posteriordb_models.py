@@ -1,11 +1,11 @@
 """Posteriors of posteriordb as NumPyro models, by the name of their Stan program: the same unknowns, priors and likelihood.
 
-Each is written from the mathematics of the program and takes the data under the names that posteriordb gives them. Sites have the names of the
-reference draws. How a posterior is walked through may differ from Stan: coefficients are sampled along orthogonal columns (`coefficients`), and
-laws without a mean are told where to begin (`Started`). Neither changes a density by more than a constant.
+Each is written from the mathematics of the program and takes the data under the names that posteriordb gives them. Sites have the names
+of the reference draws. How a posterior is walked through may differ from Stan: coefficients are sampled along orthogonal columns
+(`coefficients`), and laws without a mean are told where to begin (`Started`). Neither changes a density by more than a constant.
 
-Source: Magnusson, Torgander, Bürkner, Zhang, Carpenter & Vehtari (2024), posteriordb: Testing, Benchmarking and Developing Bayesian Inference
-Algorithms, arXiv:2407.04967.
+Source: Magnusson, Torgander, Bürkner, Zhang, Carpenter & Vehtari (2024), posteriordb: Testing, Benchmarking and Developing Bayesian
+Inference Algorithms, arXiv:2407.04967.
 """
 
 from __future__ import annotations
@@ -453,8 +453,8 @@ def gp_regr(data: Data) -> None:
 def gp_pois_regr(data: Data) -> None:
     """Poisson counts whose log rate is a Gaussian process f = L f̃, L Lᵀ its covariance.
 
-    The counts say so much about f that f̃ is far from independent and its scale changes with α and ρ. So u is sampled instead: f̃ about the mean,
-    and in units of the root of the covariance, that it would have if each log count were a normal measurement of f.
+    The counts say so much about f that f̃ is far from independent and its scale changes with α and ρ. So u is sampled instead: f̃ about
+    the mean, and in units of the root of the covariance, that it would have if each log count were a normal measurement of f.
     """
     counts = data["k"]
     rho = numpyro.sample("rho", dist.Gamma(25.0, 4.0))
@@ -541,8 +541,8 @@ def lotka_volterra(data: Data) -> None:
 def one_comp_mm_elim_abs(data: Data) -> None:
     """One compartment: first-order absorption, Michaelis–Menten elimination, no drug at first.
 
-    A large K_m comes with a large V_m, for then only their ratio matters. What the data know well is the rate at which a middling concentration is
-    eliminated, and that is sampled in place of V_m.
+    A large K_m comes with a large V_m, for then only their ratio matters. What the data know well is the rate at which a middling
+    concentration is eliminated, and that is sampled in place of V_m.
     """
     k_a, k_m, sigma = (numpyro.sample(name, Started(dist.HalfCauchy(1.0), 1.0)) for name in ("k_a", "K_m", "sigma"))
     per_rate = k_m + data["C_hat"].mean()

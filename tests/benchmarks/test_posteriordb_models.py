@@ -1,7 +1,7 @@
 """Models of posteriordb: log densities are those of the Stan programs, written out by hand with SciPy.
 
-Each case is data, values of the sampled sites, the same moved elsewhere, and the log density of the Stan program at the named sites. What the log
-density gains from one place to the other is compared, so that constants cancel.
+Each case is data, values of the sampled sites, the same moved elsewhere, and the log density of the Stan program at the named sites. What
+the log density gains from one place to the other is compared, so that constants cancel.
 """
 
 import sys
