@@ -61,11 +61,8 @@ def grid_of(observations: Observations, hierarchy: Hierarchy) -> Grid:
         hierarchy: the study's units.
     """
     level = observations.dims[1]
-    above, index = {}, np.arange(len(hierarchy.codes[level]))
-    for child, parent in zip(hierarchy.levels, hierarchy.levels[1:], strict=False):
-        if hierarchy.levels.index(child) >= hierarchy.levels.index(level):
-            index = hierarchy.parents[child, parent][index]
-            above[level, parent] = hierarchy.codes[parent][index]
+    higher = hierarchy.levels[hierarchy.levels.index(level) + 1 :]
+    above = {(level, parent): hierarchy.codes[parent][hierarchy.ancestors(level, parent)] for parent in higher}
     return Grid(observations.coords, above)
 
 

@@ -86,10 +86,11 @@ def headline(run: Run) -> list[dict[str, Any]]:
 
 def run_text(summary: Mapping[str, Any]) -> str:
     """A run's summary as text."""
+    from bayestwin.analyse.verdict import diagnostics
+
     verdict, metrics = summary["verdict"], summary["verdict"]["metrics"]
     lines = [
-        f"verdict {verdict['status']}: R-hat ≤ {metrics['rhat_max']:.3f}, ESS ≥ {min(metrics['ess_bulk_min'], metrics['ess_tail_min']):.0f}, "
-        f"{metrics['divergences']} divergences, E-BFMI ≥ {metrics['ebfmi_min']:.2f}",
+        f"verdict {verdict['status']}: {diagnostics(metrics)}",
         *(f"    because {reason}" for reason in verdict["reasons"]),
         *(f"    try: {remedy}" for remedy in verdict["remedies"]),
         *(f"{stream} ({WITHHELD})" for stream in summary["withheld"]),

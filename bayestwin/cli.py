@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -185,12 +186,19 @@ def _weeks(horizon: str) -> int:
 def validate(
     folder: Annotated[Path, typer.Argument(metavar="STUDY|RUN", help="A run that calibrate wrote, or a study, which is calibrated first.")],
     origins: Annotated[int | None, typer.Option(min=0, help="Past dates to refit and forecast from; 4 of a study, none of a run.")] = None,
+    sites: Annotated[
+        int | None, typer.Option(min=0, help="Folds of places, each put aside once and foretold; 4 of a study, none of a run.")
+    ] = None,
+    replicates: Annotated[int | None, typer.Option(min=0, help="Simulated studies to fit (simulation-based calibration); none.")] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler that refits, or local for worker processes; this process if absent.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check whether a calibration deserves belief; exit 3 when the verdict is FAIL."""
     with _errors():
+        from bayestwin.credibility.validation import OF_RUN, OF_STUDY, validation_text
         from bayestwin.credibility.validation import validate as validate_run
-        from bayestwin.credibility.validation import validation_text
         from bayestwin.progress import shown
         from bayestwin.report.render import write_report
         from bayestwin.runs import MANIFEST, load_run
@@ -198,7 +206,10 @@ def validate(
         of_run = (folder / MANIFEST).is_file()
         run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
         with shown() as (say, watch):
-            answer = validate_run(run, (0 if of_run else 4) if origins is None else origins, say, watch)
+            usual = OF_RUN if of_run else OF_STUDY
+            asked = {"origins": origins, "folds": sites, "replicates": replicates}
+            refits = replace(usual, **{name: value for name, value in asked.items() if value is not None})
+            answer = validate_run(run, refits, scheduler, say, watch)
             say("writing the report")
             write_report(run)
     _print(answer, as_json, validation_text)

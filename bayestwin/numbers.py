@@ -20,3 +20,17 @@ def number(value: float | None, sign: bool = False) -> str:
         return "–"
     plus = "+" if sign else ""
     return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.3g}"
+
+
+def fixed(value: float | None, places: int) -> str:
+    """A fixed number of decimal places.
+
+    Args:
+        value: a number; a dash stands for one that is absent or not finite.
+        places: after the point.
+
+    Example:
+        >>> fixed(1.00449, 4), fixed(None, 2)
+        ('1.0045', '–')
+    """
+    return "–" if value is None or not math.isfinite(value) else f"{value:.{places}f}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from bayestwin.barriers import Unknown
 from bayestwin.barriers.selection import Sensitivity
+from bayestwin.extracts.held_out import HeldOut, without
 from bayestwin.infer.nesting import Nesting
 from bayestwin.study import Study, ledger, read_hierarchy, read_observations, withheld
 from bayestwin.twin.priors import Prior, PriorTable
@@ -67,11 +68,12 @@ class Prepared:
         return {dim: list(map(str, coord)) for dim, coord in self.data.coords.items() if coord.dtype.kind in "UO"}
 
 
-def prepare(study: Study) -> Prepared:
+def prepare(study: Study, held: HeldOut | None = None) -> Prepared:
     """Read a study's extracts as of its date and bring them to its model.
 
     Args:
         study: the study.
+        held: places whose extracts are put aside; their exposures stay known.
 
     Raises:
         StudyError, ExtractError, ModelError: if study, extracts or model are at fault.
@@ -81,11 +83,13 @@ def prepare(study: Study) -> Prepared:
     priors = twin.definition.priors.override([*_selection_priors(study, twin), *stated], "study.toml")
     hierarchy = read_hierarchy(study)
     observations = read_observations(study, hierarchy, twin.definition.streams, twin.definition.optional)
+    exposed = twin.definition.exposures
+    seen = {s: o if held is None or s in exposed else without(o, hierarchy, held) for s, o in observations.items()}
     return Prepared(
         study=study,
         twin=twin,
         priors=priors,
-        data=twin.definition.prepare(study, hierarchy, observations),
+        data=twin.definition.prepare(study, hierarchy, seen),
         ledger=[row.as_row() for row in ledger(study, observations)],
         provenance=[asdict(o.provenance) for o in observations.values()],
         withheld=withheld(study, twin.definition.streams),

@@ -32,6 +32,17 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     flat = np.ascontiguousarray(split.reshape(-1, split.shape[-1]).T)
     order = flat.argsort(axis=1)
     ordered = np.take_along_axis(flat, order, axis=1)
+    with np.errstate(invalid="ignore"):  # of what is not a number, which is the answer
+        return _diagnosed(flat, ordered, order, len(split), half)
+
+
+def _diagnosed(
+    flat: Float[np.ndarray, "element draw"],
+    ordered: Float[np.ndarray, "element draw"],
+    order: Float[np.ndarray, "element draw"],
+    chains: int,
+    half: int,
+) -> dict[str, Float[np.ndarray, " element"]]:
     low, median, high = _quantiles(ordered, (TAILS[0], 0.5, TAILS[1]))
     apart = np.abs(flat - median)
     apart_order = apart.argsort(axis=1)
@@ -39,7 +50,7 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     folded = _scores(np.take_along_axis(apart, apart_order, axis=1), apart_order)
 
     def by_chain(values: np.ndarray) -> np.ndarray:
-        return values.T.reshape(len(split), half, -1)
+        return values.T.reshape(chains, half, -1)
 
     bulk, *tails = np.split(effective_sample_size(by_chain(np.concatenate([scores, flat <= low, flat <= high], dtype=np.float32))), 3)
     return {

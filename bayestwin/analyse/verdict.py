@@ -7,12 +7,15 @@ of the others, and constants among them have no R-hat.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
+
+from bayestwin.numbers import fixed
 
 RHAT, ESS, EBFMI = 1.01, 400.0, 0.3
 WORST = 10
@@ -37,8 +40,31 @@ class Verdict:
     worst: tuple[dict[str, Any], ...]
 
     def as_row(self) -> dict[str, Any]:
-        """The verdict as plain values."""
-        return asdict(self)
+        """The verdict as plain values; None where a diagnostic is no finite number, as of chains that never moved."""
+        return _finite(asdict(self))
+
+
+def diagnostics(metrics: Mapping[str, float | None]) -> str:
+    """A verdict's metrics in words.
+
+    Example:
+        >>> diagnostics({"rhat_max": 1.004, "ess_bulk_min": 900.0, "ess_tail_min": 700.0, "divergences": 0, "ebfmi_min": 0.9})
+        'R-hat at most 1.0040, ESS at least 700, 0 divergences, E-BFMI at least 0.90'
+    """
+    sizes = [metrics["ess_bulk_min"], metrics["ess_tail_min"]]
+    least = None if None in sizes else min(size for size in sizes if size is not None)
+    return (
+        f"R-hat at most {fixed(metrics['rhat_max'], 4)}, ESS at least {fixed(least, 0)}, "
+        f"{metrics['divergences']} divergences, E-BFMI at least {fixed(metrics['ebfmi_min'], 2)}"
+    )
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def judge(tree: xr.DataTree) -> Verdict:
@@ -88,7 +114,7 @@ def _judged(table: dict[str, np.ndarray], energy: np.ndarray, diverging: np.ndar
         "parameters": len(table["rhat"]),
     }
     reasons, remedies = _reasons(metrics, table)
-    order = np.argsort(-table["rhat"])[:WORST]
+    order = np.argsort(-np.where(np.isnan(table["rhat"]), np.inf, table["rhat"]))[:WORST]
     worst = tuple({name: _plain(column[i]) for name, column in table.items()} for i in order)
     return Verdict("FAIL" if reasons else "PASS", reasons, remedies, metrics, worst)
 
@@ -128,16 +154,21 @@ def _product(keys: list) -> list[tuple]:
     return list(product(*keys))
 
 
+def _worst(badness: np.ndarray) -> int:
+    """Where the largest value is; nothing is worse than what is no number."""
+    return int(np.argmax(np.where(np.isnan(badness), np.inf, badness)))
+
+
 def _reasons(metrics: dict[str, float], table: dict[str, np.ndarray]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     found: list[tuple[str, str]] = []
     if not metrics["rhat_max"] < RHAT:
-        worst = table["name"][int(np.nanargmax(table["rhat"]))]
+        worst = table["name"][_worst(table["rhat"])]
         count = int((~(table["rhat"] < RHAT)).sum())
         found.append((f"R-hat is {metrics['rhat_max']:.3f} for {worst} and not below {RHAT} for {count} of {len(table['rhat'])} parameters",
                       "run longer chains (--draws, --warmup)"))  # fmt: skip
     for kind in ("bulk", "tail"):
         if not metrics[f"ess_{kind}_min"] > ESS:
-            worst = table["name"][int(np.nanargmin(table[f"ess_{kind}"]))]
+            worst = table["name"][_worst(-table[f"ess_{kind}"])]
             found.append((f"{kind} ESS is {metrics[f'ess_{kind}_min']:.0f} for {worst}, not above {ESS:.0f}", "draw more (--draws)"))
     if metrics["divergences"]:
         found.append(

@@ -6,14 +6,16 @@ continuous ranked probability score. scoringrules computes the latter and the in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, graded, worst_of
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
@@ -39,14 +41,8 @@ class Came(NamedTuple):
     seen: Bool[np.ndarray, "week unit"]
 
 
-def backtest(
-    study: Study,
-    origins: int,
-    sampling: Sampling,
-    say: Callable[[str], None] = lambda stage: None,
-    watch: Callable[[Any], None] = lambda p: None,
-) -> list[dict[str, Any]]:
-    """Forecast from past dates and score.
+def backtest(study: Study, origins: int, sampling: Sampling) -> list[Piece]:
+    """Forecasts from past dates, and their scores.
 
     The dates lie a horizon apart, or as far as leaves the first one eight weeks of past; of a forecast the weeks that came are scored.
 
@@ -54,32 +50,23 @@ def backtest(
         study: whose as-of date is the last day of what came.
         origins: number of past dates.
         sampling: of each refit.
-        say: told each date.
-        watch: told the sampler's progress.
+
+    Returns:
+        A piece of work for each date; none where the model answers for nothing that is published as it is.
 
     Raises:
         RunError: if fewer weeks came than so many dates need.
-
-    Returns:
-        A row for each date, quantity that is published, and week ahead (0 for all together): cells, mean wis and crps, coverage of central
-        intervals with errors between units, skill against the recent weeks' own quantiles, and the worst R-hat of the refit. None where the model
-        answers for nothing that is published as it is.
     """
     now = prepare(study)
-    came = published(now)
-    if not came:
+    if not published(now):
         return []
-    weeks = now.twin.definition.fitted(now.data, study.calendar).weeks
-    step = min(study.horizon_weeks, (len(weeks) - LEAST_PAST) // origins)
+    weeks = len(now.twin.definition.fitted(now.data, study.calendar).weeks)
+    step = min(study.horizon_weeks, (weeks - LEAST_PAST) // origins)
     if step < 1:
-        problem, expected = f"{len(weeks)} weeks are too few for {origins} past dates", f"at least {LEAST_PAST + origins}"
+        problem, expected = f"{weeks} weeks are too few for {origins} past dates", f"at least {LEAST_PAST + origins}"
         raise RunError([Fault(str(study.folder), problem, expected=expected, remedy="ask for fewer (--origins)")])
-    rows = []
-    for back in range(origins, 0, -1):
-        origin = study.as_of - timedelta(weeks=back * step)
-        say(f"refitting as of {origin}")
-        rows += list(_scored(study.at(origin), origin, came, weeks, sampling, watch))
-    return rows
+    dates = [study.as_of - timedelta(weeks=back * step) for back in range(origins, 0, -1)]
+    return [Piece(f"refitting as of {origin}", partial(score, study, origin, sampling)) for origin in dates]
 
 
 def published(prepared: Prepared) -> dict[str, Came]:
@@ -91,9 +78,19 @@ def published(prepared: Prepared) -> dict[str, Came]:
     }
 
 
-def _scored(
-    study: Study, origin: date, came: Mapping[str, Came], weeks: np.ndarray, sampling: Sampling, watch: Callable
-) -> Iterator[dict[str, Any]]:
+def score(study: Study, origin: date, sampling: Sampling, watch: Callable[[Any], None] = lambda progress: None) -> Rows:
+    """Refit as of a past date, and score what is forecast.
+
+    Args:
+        study: whose as-of date is the last day of what came.
+        origin: the past date.
+        sampling: of the refit.
+        watch: told the sampler's progress.
+
+    Returns:
+        A row for each quantity that is published as it is, and week ahead (0 for all together): cells, mean wis and crps, coverage of central
+        intervals with errors between units, skill against the recent weeks' own quantiles, and the worst R-hat of the refit.
+    """
     from bayestwin.analyse.forecast import answer
     from bayestwin.analyse.verdict import judge_draws
     from bayestwin.infer.mcmc import sample
@@ -101,8 +98,9 @@ def _scored(
     from bayestwin.infer.predictive import sites
     from bayestwin.twin.scenario import Scenario
 
-    prepared = prepare(study)
+    now, prepared = prepare(study), prepare(study.at(origin))
     definition, data = prepared.twin.definition, prepared.data
+    weeks = definition.fitted(now.data, study.calendar).weeks
     draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting)
     verdict = judge_draws({name: draws.sites[name] for name in sites(prepared.model).latent}, draws.stats)
     span = definition.future(data, study.horizon_weeks, Scenario(), study.calendar)
@@ -110,15 +108,18 @@ def _scored(
     ahead = answer(definition, data, posterior, span, sampling.seed).draws
     index = np.searchsorted(weeks, span.weeks)
     inside = (index < len(weeks)) & (weeks[np.minimum(index, len(weeks) - 1)] == span.weeks)
-    for name, values in came.items():
+    rows: Rows = []
+    for name, values in published(now).items():
         drawn = ahead[name].to_numpy().reshape(-1, len(span.weeks), len(span.units))[:, inside]
         later = Came(*(part[index[inside]] for part in values))
         past = published(prepared)[name]
-        naive = recent(past)
+        naive = np.broadcast_to(recent(past)[:, None], (RECENT, *later.values.shape))
         head = {"origin": str(origin), "quantity": name, "r_hat": verdict.metrics["rhat_max"]}
         for ahead_by in range(int(inside.sum()) + 1):
             chosen = slice(None) if ahead_by == 0 else slice(ahead_by - 1, ahead_by)
-            yield head | {"week_ahead": ahead_by} | scores(drawn[:, chosen], Came(*(part[chosen] for part in later)), naive)
+            cells = Came(*(part[chosen] for part in later))
+            rows.append(head | {"week_ahead": ahead_by} | scores(drawn[:, chosen], cells, naive[:, chosen]) | {"naive": NAIVE})
+    return rows
 
 
 def recent(past: Came) -> Float[np.ndarray, "draw unit"]:
@@ -132,8 +133,8 @@ def _last(series: Float[np.ndarray, " week"]) -> Float[np.ndarray, " draw"]:
     return np.resize(known, RECENT) if known.size else np.full(RECENT, np.nan)
 
 
-def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "draw unit"]) -> dict[str, Any]:
-    """Scores of draws against what came, and those of the naive forecast on the same cells."""
+def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"]) -> dict[str, Any]:
+    """Scores of draws against what came, and those of naive draws on the same cells; cells with a NaN among the latter are left out."""
     import scoringrules
 
     known = later.seen & ~np.isnan(naive).any(0)
@@ -141,8 +142,7 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         return {"cells": 0}
     y = later.values[known]
     ours = drawn[:, known].astype(float)
-    theirs = np.broadcast_to(naive[:, None], (len(naive), *later.values.shape))[:, known]
-    wis, naive_wis = (_wis(draws, y) for draws in (ours, theirs))
+    wis, naive_wis = _wis(ours, y), _wis(naive[:, known], y)
     unit = np.broadcast_to(np.arange(later.seen.shape[1]), later.seen.shape)[known]
     row: dict[str, Any] = {
         "cells": int(known.sum()),
@@ -154,7 +154,7 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         held = pd.Series((low <= y) & (y <= high)).groupby(unit).mean()
         row |= {f"coverage_{100 * level:.0f}": float(((low <= y) & (y <= high)).mean())}
         row |= {f"coverage_{100 * level:.0f}_error": float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else None}
-    return row | {"naive": NAIVE, "naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
+    return row | {"naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
 
 
 def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> float:
@@ -167,7 +167,7 @@ def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -
     return float(((0.5 * np.abs(y - np.median(draws, axis=0)) + intervals @ (alpha / 2)) / (len(alpha) + 0.5)).mean())
 
 
-def checks_of_backtest(rows: list[dict[str, Any]]) -> Iterator[Check]:
+def checks_of_backtest(rows: Rows) -> Iterator[Check]:
     """Whether forecasts beat the recent weeks, and whether their intervals hold what they say, by quantity over all dates."""
     whole = pd.DataFrame([row for row in rows if row["week_ahead"] == 0 and row["cells"]])
     if whole.empty:

@@ -17,7 +17,7 @@ class Check:
     Attributes:
         name: what is checked.
         status: PASS, REVIEW (a person must look) or FAIL.
-        value: what was found.
+        value: what was found; None where it is no finite number.
         threshold: what it is held against, in words.
         reason: what was found, in words.
         recommendation: what to do; empty where it passes.
@@ -26,7 +26,7 @@ class Check:
 
     name: str
     status: Status
-    value: float
+    value: float | None
     threshold: str
     reason: str
     recommendation: str = ""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
+from bayestwin.analyse.verdict import diagnostics
 from bayestwin.credibility.check import Check, Status, graded, worst_of
 from bayestwin.report.checks import category_coverage, pit_of_site
 from bayestwin.runs import Run
@@ -39,16 +40,12 @@ def computation(run: Run) -> Check:
     """The sampler's own gate."""
     verdict = run.verdict
     metrics = verdict["metrics"]
-    said = (
-        f"R-hat at most {metrics['rhat_max']:.4f}, ESS at least {min(metrics['ess_bulk_min'], metrics['ess_tail_min']):.0f}, "
-        f"{metrics['divergences']} divergences, E-BFMI {metrics['ebfmi_min']:.2f}"
-    )
     return Check(
         "computation",
         "PASS" if verdict["status"] == "PASS" else "FAIL",
         metrics["rhat_max"],
         "R-hat < 1.01, bulk and tail ESS > 400, no divergence, E-BFMI > 0.3",
-        said,
+        diagnostics(metrics),
         "; ".join(verdict["remedies"]),
         "Vehtari et al. (2021), Bayesian Analysis 16; Betancourt (2016), arXiv:1604.00695",
     )

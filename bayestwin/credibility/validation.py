@@ -2,58 +2,121 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bayestwin.credibility.backtest import backtest, checks_of_backtest
+from bayestwin.credibility.campaign import Piece, campaign
 from bayestwin.credibility.check import worst_of
 from bayestwin.credibility.of_run import checks_of_run
+from bayestwin.credibility.sbc import checks_of_replicates, replicates
+from bayestwin.credibility.sites import checks_of_sites, left_out
+from bayestwin.credibility.tipping import tipping_points
 from bayestwin.infer.settings import Sampling
 from bayestwin.numbers import number
 from bayestwin.runs import VALIDATION, Run, write_json
 
-REFIT = Sampling(chains=2, draws=500, warmup=200)  # of a past date: forecasts need no tails of parameters
+REFIT = Sampling(chains=2, draws=500, warmup=200)  # of a past date or without some places: forecasts need no tails of parameters
+SIMULATED = Sampling(chains=4, draws=400, warmup=250)  # of simulated data: a hundred draws are ranked among
+PIECES = "pieces"
+
+
+@dataclass(frozen=True)
+class Refits:
+    """How much a validation refits; each costs about a calibration.
+
+    Attributes:
+        origins: past dates to forecast from.
+        folds: of places, each put aside once.
+        replicates: simulated studies to fit.
+    """
+
+    origins: int = 0
+    folds: int = 0
+    replicates: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value < 0:
+                raise ValueError(f"{name} is {value}; expected 0 or more")
+
+
+OF_RUN, OF_STUDY = Refits(), Refits(origins=4, folds=4)
 
 
 def validate(
-    run: Run, origins: int = 0, say: Callable[[str], None] = lambda stage: None, watch: Callable[[Any], None] = lambda progress: None
+    run: Run,
+    refits: Refits = OF_RUN,
+    scheduler: str | None = None,
+    say: Callable[[str], None] = lambda stage: None,
+    watch: Callable[[Any], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Check a run: computation, fit, influence, priors, truth where it is known, and forecasts from past dates.
+    """Check a run: computation, fit, influence, priors, selections, truth where it is known, past dates, places put aside, simulated data.
 
     Args:
         run: a loaded run.
-        origins: past dates to refit at; each costs a calibration.
+        refits: how much to refit. What is done is kept in the run, so that a validation that was stopped goes on where it was.
+        scheduler: of a Dask cluster that refits, as of `campaign`; here if None.
         say: told each stage.
         watch: told the sampler's progress.
 
     Returns:
-        `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source) and `backtest` (a row for each date,
-        quantity and week ahead); kept in the run as `validation.json`.
+        `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
+        quantity and week ahead), `sites` (a row for each fold and stream) and `replicates` (a row for each simulated study); kept in the run as
+        `validation.json`.
 
     Raises:
-        RunError: if there are dates to refit at, and the study has changed since the run or has too few weeks.
-        ValueError: if `origins` is negative.
+        RunError: if something is to be refitted, and the study has changed since the run or has too few weeks, or the scheduler cannot be reached.
     """
-    if origins < 0:
-        raise ValueError(f"origins is {origins}; expected 0 or more")
-    rows = []
-    if origins:
-        from bayestwin.again import prepared_again
-        from bayestwin.infer.device import prepare_device
-
-        prepare_device()
-        rows = backtest(prepared_again(run).study, origins, REFIT, say, watch)
+    rows = _refitted(run, refits, scheduler, say, watch) if refits != OF_RUN else {"backtest": [], "sites": [], "replicates": []}
     say("checking the run")
-    checks = [*checks_of_run(run), *checks_of_backtest(rows)]
-    answer = {
-        "run": str(run.folder),
-        "verdict": worst_of(check.status for check in checks),
-        "checks": list(map(asdict, checks)),
-        "backtest": rows,
-    }
+    checks = [
+        *checks_of_run(run),
+        *tipping_points(run),
+        *checks_of_backtest(rows["backtest"]),
+        *checks_of_sites(rows["sites"]),
+        *checks_of_replicates(rows["replicates"]),
+    ]
+    answer = {"run": str(run.folder), "verdict": worst_of(check.status for check in checks), "checks": list(map(asdict, checks)), **rows}
     write_json(run.folder / VALIDATION, answer)
     return answer
+
+
+def _refitted(
+    run: Run, refits: Refits, scheduler: str | None, say: Callable[[str], None], watch: Callable[[Any], None]
+) -> dict[str, list[dict[str, Any]]]:
+    """Rows of every refit, by what they are of."""
+    from bayestwin.again import prepared_again
+    from bayestwin.infer.device import prepare_device
+
+    prepare_device()
+    study = prepared_again(run).study
+    parts: dict[str, list[Piece]] = {
+        "backtest": backtest(study, refits.origins, REFIT) if refits.origins else [],
+        "sites": left_out(study, refits.folds, REFIT) if refits.folds else [],
+        "replicates": replicates(study, refits.replicates, SIMULATED) if refits.replicates else [],
+    }
+    pieces = [piece for part in parts.values() for piece in part]
+    done = iter(campaign(pieces, run.folder / PIECES, _key(run), scheduler, say, watch))
+    return {name: [row for _ in part for row in next(done)] for name, part in parts.items()}
+
+
+def _key(run: Run) -> str:
+    """What the rows of refits depend on."""
+    manifest = run.manifest
+    known = [
+        manifest["study"]["sha256"],
+        manifest["as_of"],
+        manifest["model"]["sha256"],
+        manifest["versions"],
+        asdict(REFIT),
+        asdict(SIMULATED),
+    ]
+    text = json.dumps([*known, [row["sha256"] for row in manifest["extracts"]]], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def validation_text(answer: dict[str, Any]) -> str:
@@ -69,4 +132,8 @@ def validation_text(answer: dict[str, Any]) -> str:
                 f"  from {row['origin']}, {row['quantity']}: WIS {number(row['wis'])} (recent weeks {number(row['naive_wis'])}), "
                 f"95 % intervals hold {row['coverage_95']:.0%} of {row['cells']:,} cells"
             )
+    for row in answer["sites"]:
+        if "stream" in row:
+            held = ", ".join(row["held_out"][:4]) + ("" if len(row["held_out"]) <= 4 else f" and {len(row['held_out']) - 4} more")
+            lines.append(f"  without {held}, {row['stream']}: 95 % intervals hold {row['coverage_95']:.0%} of {row['cells']:,} cells")
     return "\n".join(lines)

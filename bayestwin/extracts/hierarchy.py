@@ -47,6 +47,14 @@ class Hierarchy:
     parents: Mapping[tuple[str, str], np.ndarray]
     names: np.ndarray
 
+    def ancestors(self, level: str, above: str) -> np.ndarray:
+        """Index, among the units of a level or one above it, of the unit that each unit of a level lies in."""
+        way = self.levels[self.levels.index(level) : self.levels.index(above) + 1]
+        index = np.arange(len(self.codes[level]))
+        for child, parent in itertools.pairwise(way):
+            index = self.parents[child, parent][index]
+        return index
+
 
 def read_hierarchy_file(folder: Path, spec: HierarchyFile) -> Hierarchy:
     """Read the units of a study.

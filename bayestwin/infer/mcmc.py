@@ -307,10 +307,12 @@ def record(state: Any) -> tuple:
 
 
 def first_values(model: informed) -> dict[str, jax.Array]:
-    """Where chains begin, on the unconstrained scale: the pilot's values, the prior mean of what it leaves out."""
+    """Where chains begin, on the unconstrained scale: the pilot's values, the prior mean of what it leaves out, the median where there is no mean."""
 
     def value(name: str, law: dist.Distribution) -> jax.Array:
-        known = 0.0 if name in model.effects | model.scales else model.pilot.start.get(name, law.mean)
+        if name in model.effects | model.scales:
+            return jnp.zeros(law.shape())
+        known = model.pilot.start[name] if name in model.pilot.start else _middle(law)
         return jnp.broadcast_to(jnp.asarray(known, float), law.shape())
 
     def run() -> dict[str, jax.Array]:
@@ -319,6 +321,12 @@ def first_values(model: informed) -> dict[str, jax.Array]:
         return {name: biject_to(law.support).inv(value(name, law)) for name, law in latent.items()}
 
     return jax.jit(run)()
+
+
+def _middle(law: dist.Distribution) -> jax.Array:
+    if isinstance(law, dist.Cauchy | dist.StudentT):  # their means need not exist
+        return law.loc
+    return law.scale if isinstance(law, dist.HalfCauchy) else law.mean
 
 
 def _units(posterior: Unnormalised) -> jax.Array:

@@ -10,7 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from bayestwin.numbers import number
+from bayestwin.numbers import fixed, number
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
 from bayestwin.report.what_if import what_if
@@ -62,7 +62,7 @@ def _environment(known: Answered) -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"day": _day, "number": number, "svg": _svg, "words": known.words, "capital": figures.capital}
+    environment.filters |= {"day": _day, "number": number, "fixed": fixed, "svg": _svg, "words": known.words, "capital": figures.capital}
     return environment
 
 

@@ -163,6 +163,7 @@ class Definition:
         shown: levels that get panels beside the whole.
         categorical: observed sites whose last dim is a category: checked by category, the others by randomised PIT.
         optional: streams that a study may leave out; `prepare` then gets no observations of them.
+        exposures: streams that say who is there and when, such as lists and schedules: known of a place that gives nothing else.
         changes: what a scenario may change.
         ridges: combinations of parameters that the data may not tell apart.
         discrepancy: sites of what stands for the model's slow departure from the data: the coefficients, zero where there is none,
@@ -203,6 +204,7 @@ class Definition:
     shown: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     optional: frozenset[str] = frozenset()
+    exposures: frozenset[str] = frozenset()
     changes: tuple[type[Change], ...] = ()
     ridges: tuple[Ridge, ...] = ()
     discrepancy: tuple[str, ...] = ()

@@ -10,11 +10,12 @@ from .model import model
 from .pilot import pilot
 from .priors import PRIORS
 from .publish import invent, place, publish
-from .workload import STREAMS, prepare
+from .workload import EXPOSURES, STREAMS, prepare
 
 MODEL = Definition(
     priors=PRIORS,
     streams=STREAMS,
+    exposures=frozenset(EXPOSURES),
     equations=EQUATIONS,
     limits=LIMITS,
     unit="area",

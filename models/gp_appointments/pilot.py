@@ -56,12 +56,14 @@ def _demand(data: Workload) -> Part:
     per_week = weight.mean(0) / spread**2
     basis, eigenvalues = cosine_basis(len(rates))
     coefficient = basis @ by_board
-    deviation = _spread(coefficient - coefficient.mean(1, keepdims=True), 1.0 / (member @ per_week))
+    known_of_board = member @ per_week
+    told = known_of_board > 0  # a board that was not granted says nothing of the spread
+    deviation = _spread((coefficient - coefficient[:, told].mean(1, keepdims=True))[:, told], 1.0 / known_of_board[told])
     concentration = _concentration(data, rates, noise, known)
     area = seen(level, per_week * len(rates))
     board = pooled(area, site("sd_area"), data.area_board, len(boards), lambda sites: sites["workforce_slope"] * data.workforce)
     region = pooled(board, site("sd_board"), data.board_region, len(data.region))
-    by_frequency = seen(coefficient.T, np.broadcast_to((member @ per_week)[:, None], coefficient.T.shape))
+    by_frequency = seen(coefficient.T, np.broadcast_to(known_of_board[:, None], coefficient.T.shape))
     looks = {
         "area_level": area,
         "board_level": board,

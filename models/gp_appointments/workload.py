@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from bayestwin.study import Study
 
 SPECIAL_DAYS = ("after_closure", "christmas", "eve", "school_holiday")  # effects on working days
-STREAMS = ("durations", "staff_mix", "patients", "registered", "workforce")
+EXPOSURES = ("patients", "registered", "workforce")
+STREAMS = ("durations", "staff_mix", *EXPOSURES)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CELLS = ("GP face-to-face", "GP remote", "Other face-to-face", "Other remote", "Unknown")
 REMOTE = ("Telephone", "Video/Online")

@@ -11,11 +11,12 @@ from .pilot import pilot
 from .priors import PRIORS
 from .publish import invent, place, publish
 from .span import future, observed
-from .workload import OPTIONAL, STREAMS, prepare, zeros_read
+from .workload import EXPOSURES, OPTIONAL, STREAMS, prepare, zeros_read
 
 MODEL = Definition(
     priors=PRIORS,
     streams=STREAMS,
+    exposures=frozenset(EXPOSURES),
     optional=OPTIONAL,
     equations=EQUATIONS,
     limits=LIMITS,

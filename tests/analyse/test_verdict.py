@@ -41,3 +41,21 @@ def test_trouble_is_named_with_a_remedy(trouble: dict, reason: str, remedy: str)
     assert verdict.status == "FAIL"
     assert any(re.search(reason, line) for line in verdict.reasons)
     assert any(remedy in line for line in verdict.remedies)
+
+
+def test_chains_that_never_moved_or_are_no_numbers_fail_and_can_be_written() -> None:
+    import json
+
+    from bayestwin.analyse.verdict import diagnostics, judge_draws
+
+    rng = np.random.default_rng(1)
+    stats = {"energy": rng.standard_normal((2, 500)), "diverging": np.zeros((2, 500), bool)}
+    still = {"stuck": np.repeat([[0.0], [1.0]], 500, axis=1)}
+    nothing = {"nothing": np.full((2, 500), np.nan)}
+    for sites, name in ((still, "stuck"), (nothing, "nothing"), (nothing | {"fine": rng.standard_normal((2, 500))}, "nothing")):
+        verdict = judge_draws(sites, stats)
+        assert verdict.status == "FAIL"
+        assert f"for {name}" in verdict.reasons[0]
+        assert verdict.worst[0]["name"] == name
+        row = json.loads(json.dumps(verdict.as_row(), allow_nan=False))
+        assert "R-hat at most –" in diagnostics(row["metrics"])

@@ -18,7 +18,7 @@ def came(rng: np.random.Generator) -> tuple[np.ndarray, Came]:
 def test_draws_from_the_truth_score_as_a_normal_law_does() -> None:
     rng = np.random.default_rng(1)
     level, later = came(rng)
-    row = scores(rng.normal(level, 4.0, size=(2000, WEEKS, UNITS)), later, rng.normal(level, 4.0, size=(RECENT, UNITS)))
+    row = scores(rng.normal(level, 4.0, size=(2000, WEEKS, UNITS)), later, rng.normal(level, 4.0, size=(RECENT, WEEKS, UNITS)))
     assert row["cells"] == later.seen.sum()
     assert row["crps"] == pytest.approx(4.0 / np.sqrt(np.pi), rel=0.15)  # E|X - X'| / 2 of a normal law of sd 4
     for level_, share in (("50", 0.5), ("80", 0.8), ("95", 0.95)):
@@ -30,7 +30,7 @@ def test_draws_from_the_truth_score_as_a_normal_law_does() -> None:
 def test_a_biased_forecast_loses_and_its_intervals_miss() -> None:
     rng = np.random.default_rng(2)
     level, later = came(rng)
-    naive = rng.normal(level, 4.0, size=(RECENT, UNITS))
+    naive = rng.normal(level, 4.0, size=(RECENT, WEEKS, UNITS))
     right, wrong = (scores(rng.normal(level + shift, 4.0, size=(500, WEEKS, UNITS)), later, naive) for shift in (0.0, 12.0))
     assert wrong["wis"] > 2.0 * right["wis"]
     assert wrong["skill"] < 0.0 < right["skill"]
@@ -47,6 +47,7 @@ def test_cells_that_did_not_come_and_units_without_a_past_are_not_scored() -> No
     naive = recent(past)
     assert np.isnan(naive[:, 0]).all()
     drawn = rng.normal(level, 4.0, size=(200, WEEKS, UNITS))
+    naive = np.broadcast_to(naive[:, None], (RECENT, WEEKS, UNITS))
     assert scores(drawn, later, naive)["cells"] == later.seen[:, 1:].sum()
     assert scores(drawn, Came(later.values, np.zeros_like(later.seen)), naive) == {"cells": 0}
 
@@ -62,7 +63,7 @@ def test_the_weighted_interval_score_is_that_of_its_definition() -> None:
     """One cell, draws of a normal law: half the median's error and the intervals' widths and misses, weighted by half their alphas."""
     drawn = np.random.default_rng(4).standard_normal((100_000, 1, 1))
     y = 2.5
-    found = scores(drawn, Came(np.full((1, 1), y), np.ones((1, 1), bool)), drawn[:, 0])["wis"]
+    found = scores(drawn, Came(np.full((1, 1), y), np.ones((1, 1), bool)), drawn)["wis"]
     total = 0.5 * abs(y)
     for level in (0.5, 0.8, 0.95):
         alpha = 1.0 - level

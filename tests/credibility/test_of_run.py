@@ -13,6 +13,7 @@ import bayestwin as bt
 from bayestwin.cli import EXIT_VERDICT, app
 from bayestwin.credibility.check import graded, worst_of
 from bayestwin.credibility.of_run import influence
+from bayestwin.credibility.validation import PIECES, Refits
 from bayestwin.errors import RunError
 
 
@@ -91,7 +92,7 @@ def test_grades_and_the_worst_of_them() -> None:
 
 def test_a_backtest_sees_what_was_known_and_scores_what_came(run: bt.Run) -> None:
     """The bakery sells at constant rates, so recent weeks forecast well; hidden weeks of the small shop are not scored."""
-    found = bt.validate(run, origins=1)
+    found = bt.validate(run, Refits(origins=1))
     rows = found["backtest"]
     assert {row["origin"] for row in rows} == {"2024-03-10"}
     assert {row["quantity"] for row in rows} == {"loaves"}
@@ -101,14 +102,18 @@ def test_a_backtest_sees_what_was_known_and_scores_what_came(run: bt.Run) -> Non
     assert 0 < whole["cells"] <= 3 * 3
     assert whole["wis"] > 0
     assert {"backtest of loaves: skill", "backtest of loaves: coverage"} <= {check["name"] for check in found["checks"]}
+    assert len(list((run.folder / PIECES).iterdir())) == 1
+    said: list[str] = []
+    assert bt.validate(run, Refits(origins=1), say=said.append) == found  # nothing is refitted twice
+    assert said == ["checking the run"]
     bt.validate(run)  # leave the run as the other tests find it
 
 
 def test_more_dates_than_there_are_weeks_are_refused(run: bt.Run) -> None:
     with pytest.raises(RunError, match="12 weeks are too few for 5 past dates"):
-        bt.validate(run, origins=5)
+        bt.validate(run, Refits(origins=5))
 
 
 def test_a_negative_number_of_dates_is_refused(run: bt.Run) -> None:
     with pytest.raises(ValueError, match="origins is -1"):
-        bt.validate(run, origins=-1)
+        Refits(origins=-1)

@@ -56,3 +56,14 @@ def test_a_new_middle_and_new_units_leave_chains_and_their_gradients_where_they_
         np.testing.assert_allclose(np.asarray(after.z), chain[-1], rtol=1e-6)
         np.testing.assert_allclose(np.asarray(after.z_grad), chain[-1], rtol=1e-6)
         np.testing.assert_allclose(np.asarray(found(after.z, places)), np.asarray(identity(before.z, places)), rtol=1e-6)
+
+
+def test_laws_without_a_mean_are_sampled_from_their_middle() -> None:
+    def model() -> None:
+        scale = numpyro.sample("scale", dist.HalfCauchy(2.0))
+        numpyro.sample("place", dist.Cauchy(1.0, 1.0))
+        numpyro.sample("y", dist.Normal(0.0, scale), obs=np.array([-1.0, 1.5, 0.5, -2.0]))
+
+    draws = sample(model, Pilot(), Sampling(chains=2, draws=100, warmup=100))
+    assert all(np.isfinite(values).all() for values in draws.sites.values())
+    assert 0.5 < np.median(draws.sites["scale"]) < 4.0

@@ -1,0 +1,203 @@
+"""Simulation-based calibration of a study's own model and access: parameters from the prior, data through every barrier, fits, ranks.
+
+Among the draws of calibrated fits the parameters that made the data have uniform ranks, and so has the log likelihood, which depends on the data.
+What a study knows stays as it is: calendar, lists, schedules, which cells are released. Every fit counts, those that failed their gate too.
+
+Source: Talts et al. (2018), arXiv:1804.06788; Modrák et al. (2023), Bayesian Analysis 20, for test quantities that depend on the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from bayestwin.analyse.ranks import KEPT, p_uniform, rank
+from bayestwin.credibility.campaign import Piece, Rows
+from bayestwin.credibility.check import Check, Status
+from bayestwin.infer.settings import Sampling
+from bayestwin.prepared import Prepared, prepare
+from bayestwin.study import Study
+
+if TYPE_CHECKING:
+    import jax
+
+    from bayestwin.analyse.verdict import Verdict
+    from bayestwin.infer.mcmc import Draws
+
+BLOCK = 20  # replicates that share a compiled program
+UNUSUAL, IMPOSSIBLE = 0.05, 0.001  # least p of uniform ranks, times the number of quantities
+MIXED = 1.05  # R-hat of a fit whose ranks can be trusted
+LOG_LIKELIHOOD = "log likelihood"
+
+
+def replicates(study: Study, count: int, sampling: Sampling) -> list[Piece]:
+    """Fits of data drawn from the prior.
+
+    Args:
+        study: the study.
+        count: number of fits.
+        sampling: of each fit; its seed is that of the data, too.
+    """
+    blocks = [range(first, min(first + BLOCK, count)) for first in range(0, count, BLOCK)]
+    return [
+        Piece(f"fitting simulated data {block.start + 1} to {block.stop}", partial(fit_block, study, block, sampling)) for block in blocks
+    ]
+
+
+class Fitted(NamedTuple):
+    """What is known after a fit.
+
+    Attributes:
+        done: fits that are done.
+        total: fits of the piece.
+    """
+
+    done: int
+    total: int
+
+    @property
+    def words(self) -> str:
+        """For people who wait."""
+        return f"{self.done} of {self.total} fits"
+
+
+def fit_block(study: Study, block: range, sampling: Sampling, watch: Callable[[Any], None] = lambda progress: None) -> Rows:
+    """Draw some replicates, fit them, rank the truth.
+
+    Args:
+        study: the study.
+        block: numbers of the replicates.
+        sampling: of each fit.
+        watch: told how many fits are done.
+
+    Returns:
+        A row for each replicate: `status`, `r_hat` and least `ess` of its verdict, and `ranks` of the truth by quantity, 0 to 1: every scalar parameter,
+        the mean of every vector, and the log likelihood.
+    """
+    from bayestwin.infer.predictive import predict, prior_draws, sites
+
+    prepared = prepare(study)
+    model, names = prepared.model, sites(prepared.model)
+    rng = np.random.default_rng((sampling.seed, block.start))
+    drawn = prior_draws(model, rng, len(block))
+    truth = {name: drawn[name] for name in names.latent}
+    data = as_told(prepared, predict(model, truth, rng))
+    likelihood, rows = _log_likelihood(model, names.observed), []
+    fits = _fits(prepared, data, replace(sampling, seed=int(rng.integers(2**31))), partial(_judged, names.latent))
+    for i, (verdict, draws) in enumerate(fits):
+        true, seen = ({name: value[i : i + 1] for name, value in part.items()} for part in (truth, data))
+        ours, theirs = (_quantities(values) | likelihood(values, seen) for values in (draws, true))
+        ranks = {name: float(rank(ours[name], theirs[name][0], rng)) for name in ours}
+        metrics = verdict.metrics
+        rows.append(
+            {
+                "replicate": block[i],
+                "status": verdict.status,
+                "r_hat": metrics["rhat_max"],
+                "ess": min(metrics["ess_bulk_min"], metrics["ess_tail_min"]),
+                "ranks": ranks,
+            }
+        )
+        watch(Fitted(i + 1, len(block)))
+    return rows
+
+
+def _fits(prepared: Prepared, data: Mapping[str, np.ndarray], sampling: Sampling, of: Callable[[Draws], Any]) -> Iterator[Any]:
+    """What is kept of the fit of each data set: by one program where the model may be whitened, else as a calibration samples it."""
+    from numpyro.handlers import condition
+
+    from bayestwin.infer.batch import sample_many
+    from bayestwin.infer.mcmc import sample
+
+    model, pilot = prepared.model, prepared.twin.definition.pilot(prepared.data)
+    if prepared.nesting is not None:
+        yield from sample_many(lambda one: condition(model, one)(), data, sampling, lambda one: pilot, of)
+        return
+    for i in range(len(next(iter(data.values())))):
+        one = {name: value[i] for name, value in data.items()}
+        yield of(sample(condition(model, one), pilot, replace(sampling, seed=sampling.seed + i)))
+
+
+def as_told(prepared: Prepared, replicated: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Replicates as the study would be told them: nothing where nothing is told, and numbers that say something of their own read as the model does.
+
+    Args:
+        prepared: the study.
+        replicated: by observed site, leading axis replicate.
+    """
+    definition = prepared.twin.definition
+    told = {}
+    for site, values in definition.arrays(prepared.data).items():
+        drawn = replicated[site]
+        if definition.observed[site][-1] == "end":
+            silent = np.isneginf(values[..., :1]) & np.isposinf(values[..., 1:])
+            drawn = np.where(silent, values, definition.reads(site, drawn))
+        told[site] = drawn
+    return told
+
+
+def _judged(latent: tuple[str, ...], draws: Draws) -> tuple[Verdict, dict[str, np.ndarray]]:
+    """Verdict of a fit, and some of its draws."""
+    from bayestwin.analyse.verdict import judge_draws
+
+    sites = {name: draws.sites[name] for name in latent}
+    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in sites.items()}
+    return judge_draws(sites, draws.stats), {name: values[:: len(values) // KEPT][:KEPT] for name, values in flat.items()}
+
+
+def _quantities(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Every scalar, and the mean of every vector, by draw."""
+    return {name: value.reshape(len(value), -1).mean(1) for name, value in values.items() if value.size}
+
+
+def _log_likelihood(model: Callable[[], None], observed: tuple[str, ...]) -> Callable[[Any, Any], dict[str, np.ndarray]]:
+    """Log likelihood of some draws given one data set, (draw,)."""
+    import jax
+    from numpyro.handlers import condition, seed, substitute, trace
+
+    @jax.jit
+    def of_draws(draws: Any, seen: Any) -> jax.Array:
+        def one(values: Any) -> jax.Array:
+            given = condition(model, {name: value[0] for name, value in seen.items()})
+            found = trace(seed(substitute(given, values), jax.random.key(0))).get_trace()
+            return sum(found[name]["fn"].log_prob(found[name]["value"]).sum() for name in observed)
+
+        return jax.lax.map(one, draws)
+
+    return lambda draws, seen: {LOG_LIKELIHOOD: np.asarray(of_draws(dict(draws), dict(seen)))}
+
+
+def checks_of_replicates(rows: Rows) -> Iterator[Check]:
+    """Whether ranks are uniform, and how many fits passed their gate."""
+    if not rows:
+        return
+    ranks = {name: np.array([row["ranks"][name] for row in rows]) for name in rows[0]["ranks"]}
+    p = {name: p_uniform(u) for name, u in ranks.items()}
+    worst = min(p, key=lambda name: p[name])
+    least = min(1.0, p[worst] * len(p))
+    status: Status = "PASS" if least >= UNUSUAL else "REVIEW" if least >= IMPOSSIBLE else "FAIL"
+    yield Check(
+        "simulation-based calibration",
+        status,
+        least,
+        f"least p of uniform ranks, times {len(p)} quantities, at least {UNUSUAL}; below {IMPOSSIBLE} it fails",
+        f"{len(rows)} simulated studies, {len(p)} quantities; least for {worst}: p × {len(p)} = {least:.2g}",
+        ""
+        if status == "PASS"
+        else f"look at the ranks of {worst}: a cup says that intervals are too narrow, a hump too wide, a slope biased",
+        "Talts et al. (2018), arXiv:1804.06788; Modrák et al. (2023), Bayesian Analysis 20; the bounds are bayestwin's own",
+    )
+    mixed = float(np.mean([row["r_hat"] < MIXED for row in rows]))
+    yield Check(
+        "simulated studies that mixed",
+        "PASS" if mixed >= 0.95 else "REVIEW" if mixed >= 0.8 else "FAIL",
+        mixed,
+        f"R-hat below {MIXED} in at least 95 %; below 80 % it fails. All are ranked",
+        f"{mixed:.0%} of {len(rows)} fits; {np.mean([row['status'] == 'PASS' for row in rows]):.0%} pass the whole gate of a calibration",
+        "" if mixed >= 0.95 else "ranks of fits that did not mix say more of the sampler than of the model: use more warm-up",
+        "bayestwin's own bounds",
+    )

@@ -1,0 +1,87 @@
+"""Simulation-based calibration of a study: ranks of what made the data, every fit counted."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bakery_study import write_bakery
+
+import bayestwin as bt
+from bayestwin.credibility.sbc import BLOCK, LOG_LIKELIHOOD, as_told, checks_of_replicates, fit_block, replicates
+from bayestwin.prepared import prepare
+
+SHORT = bt.Sampling(chains=2, draws=100, warmup=100, seed=1)
+
+
+def rows(u: np.ndarray, r_hat: float = 1.0) -> list[dict]:
+    return [{"replicate": i, "status": "PASS", "r_hat": r_hat, "ess": 500.0, "ranks": {"sd": float(one)}} for i, one in enumerate(u)]
+
+
+def test_uniform_ranks_pass_and_a_cup_fails() -> None:
+    u = (np.arange(200) + 0.5) / 200
+    cup = 0.5 + 0.5 * np.sign(u - 0.5) * np.abs(2 * u - 1) ** 0.25
+    (right, mixed), (wrong, _) = (list(checks_of_replicates(rows(each))) for each in (u, cup))
+    assert (right.status, mixed.status, wrong.status) == ("PASS", "PASS", "FAIL")
+    assert "sd" in wrong.reason
+
+
+def test_fits_that_did_not_mix_are_counted() -> None:
+    u = (np.arange(100) + 0.5) / 100
+    mixed = list(checks_of_replicates(rows(u[:70]) + rows(u[70:], r_hat=1.4)))[1]
+    assert mixed.status == "FAIL"
+    assert mixed.value == 0.7
+    assert list(checks_of_replicates([])) == []
+
+
+def test_a_cell_of_which_nothing_is_told_says_nothing_in_simulated_data(tmp_path: Path) -> None:
+    prepared = prepare(bt.read_study(write_bakery(tmp_path / "study")))
+    ends = prepared.data.ends
+    drawn = np.zeros((3, *ends.shape))
+    told = as_told(prepared, {"bread": drawn})["bread"]
+    silent = np.isneginf(ends[..., 0])
+    assert silent.sum() == 6
+    assert np.isneginf(told[:, silent, 0]).all()
+    assert np.isposinf(told[:, silent, 1]).all()
+    assert (told[:, ~silent] == 0.0).all()
+
+
+def test_blocks_hold_every_replicate_once(tmp_path: Path) -> None:
+    study = bt.read_study(write_bakery(tmp_path / "study"))
+    blocks = [piece.work.args[1] for piece in replicates(study, 2 * BLOCK + 3, SHORT)]
+    assert [i for block in blocks for i in block] == list(range(2 * BLOCK + 3))
+
+
+def test_simulated_data_are_fitted_and_the_truth_is_ranked(tmp_path: Path) -> None:
+    study = bt.read_study(write_bakery(tmp_path / "study"))
+    done: list[str] = []
+    found = fit_block(study, range(2), SHORT, lambda progress: done.append(progress.words))
+    assert done == ["1 of 2 fits", "2 of 2 fits"]
+    assert [one["replicate"] for one in found] == [0, 1]
+    for one in found:
+        assert set(one["ranks"]) == {"customers", "appetite", "sd_shop", "shop_level", LOG_LIKELIHOOD}
+        assert all(0.0 <= u <= 1.0 for u in one["ranks"].values())
+    assert found[0]["ranks"] != found[1]["ranks"]
+    assert fit_block(study, range(2), SHORT) == found
+
+
+@pytest.mark.slow
+def test_the_bakery_is_calibrated_and_with_a_wrong_prior_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dataclasses import replace
+
+    from bayestwin.credibility import sbc
+
+    study = bt.read_study(write_bakery(tmp_path / "study"))
+    sampling = bt.Sampling(chains=4, draws=400, warmup=300, seed=2)
+    right = [one for block in replicates(study, 120, sampling) for one in block.work(lambda progress: None)]
+    assert next(iter(checks_of_replicates(right))).status != "FAIL"
+    fits = sbc._fits
+
+    def narrow(prepared, *rest):  # the fits believe that shops differ a fifth as much
+        prior = replace(prepared.priors["sd_shop"], parameters=(0.06,))
+        return fits(replace(prepared, priors=prepared.priors.override([prior], "test")), *rest)
+
+    monkeypatch.setattr(sbc, "_fits", narrow)
+    wrong = [one for block in replicates(study, 120, sampling) for one in block.work(lambda progress: None)]
+    check = next(iter(checks_of_replicates(wrong)))
+    assert check.status == "FAIL"
+    assert "sd_shop" in check.reason or "shop_level" in check.reason
