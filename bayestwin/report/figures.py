@@ -219,6 +219,31 @@ def ranks(posterior: xr.Dataset, names: list[str]) -> Picture:
     )
 
 
+def uniform(ranks: dict[str, np.ndarray], shown: list[str]) -> Picture:
+    """How far the distribution of ranks is from uniform (ArviZ), by quantity.
+
+    Args:
+        ranks: 0 to 1 by quantity, one a replicate.
+        shown: the quantities to show.
+    """
+    import arviz_plots
+
+    plots = arviz_plots.plot_ecdf_pit(
+        xr.DataTree.from_dict({"prior_sbc": xr.Dataset({name: ("sample", ranks[name]) for name in shown})}),
+        sample_dims=["sample"],
+        backend="matplotlib",
+        figure_kwargs={"figsize": (9.2, 1.9 * -(-len(shown) // 4) + 0.4)},
+    )
+    figure = plots.viz["figure"].item()
+    figure.set_layout_engine("constrained")
+    return picture(
+        figure,
+        f"Differences between the distribution of ranks and a uniform one, for {', '.join(shown)}.",
+        "Ranks of what made the simulated data among the draws of its fits, less what uniform ranks would show; the quantities that are furthest off, with the "
+        "p-value of each by itself. A hill says that draws lie too high, a valley too low, a wave that intervals are too narrow or too wide.",
+    )
+
+
 def pit(values: np.ndarray, name: str) -> Picture:
     """Randomised PIT of the observed cells against a uniform distribution (ArviZ).
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from bayestwin.analyse.ranks import p_uniform
 from bayestwin.numbers import fixed, number
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
@@ -95,7 +97,21 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
         "access": _access(run, known),
-        "validation": run.validation,
+        **_validation(run.validation),
+    }
+
+
+def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
+    if found is None:
+        return {"validation": None}
+    replicates = found.get("replicates", [])
+    ranks = {name: np.array([row["ranks"][name] for row in replicates]) for name in (replicates[0]["ranks"] if replicates else [])}
+    worst = sorted(ranks, key=lambda name: p_uniform(ranks[name]))[:RANKED]
+    return {
+        "validation": found,
+        "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
+        "uniform": figures.uniform(ranks, worst) if ranks else None,
+        "replicates": len(replicates),
     }
 
 

@@ -189,3 +189,22 @@ def headline(groups: pd.DataFrame, known: Answered) -> list[dict[Any, Any]]:
     return ends.sort_values(
         ["period_start", "quantity"], key=lambda column: column.map(order) if column.name == "quantity" else column
     ).to_dict("records")
+
+
+def put_aside(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Coverage of the cells of places that were put aside, by stream, over all folds.
+
+    Args:
+        rows: of a validation's `sites`.
+
+    Returns:
+        stream, places, cells, coverage_50, coverage_80, coverage_95 (means over cells).
+    """
+    table = pd.DataFrame([row | {"places": len(row["places"])} for row in rows if "stream" in row])
+    if table.empty:
+        return table
+    held = [f"coverage_{level}" for level in (50, 80, 95)]
+    table[held] = table[held].mul(table["cells"], axis=0)
+    total = table.groupby("stream", sort=False)[["places", "cells", *held]].sum()
+    total[held] = total[held].div(total["cells"], axis=0)
+    return total.reset_index()
