@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bayestwin.analyse.verdict import Verdict
     from bayestwin.infer.mcmc import Draws
 
-BLOCK = 20  # replicates that share a compiled program
+BLOCK = 5  # replicates that are kept together
 UNUSUAL, IMPOSSIBLE = 0.05, 0.001  # least p of uniform ranks, times the number of quantities
 MIXED = 1.05  # R-hat of a fit whose ranks can be trusted
 LOG_LIKELIHOOD = "log likelihood"
@@ -87,8 +87,8 @@ def fit_block(study: Study, block: range, sampling: Sampling, watch: Callable[[A
     truth = {name: drawn[name] for name in names.latent}
     data = as_told(prepared, predict(model, truth, rng))
     likelihood, rows = _log_likelihood(model, names.observed), []
-    fits = _fits(prepared, data, replace(sampling, seed=int(rng.integers(2**31))), partial(_judged, names.latent))
-    for i, (verdict, draws) in enumerate(fits):
+    fits = _fits(prepared, data, replace(sampling, seed=int(rng.integers(2**31))))
+    for i, (verdict, draws) in enumerate(map(partial(_judged, names.latent), fits)):
         true, seen = ({name: value[i : i + 1] for name, value in part.items()} for part in (truth, data))
         ours, theirs = (_quantities(values) | likelihood(values, seen) for values in (draws, true))
         ranks = {name: float(rank(ours[name], theirs[name][0], rng)) for name in ours}
@@ -106,20 +106,16 @@ def fit_block(study: Study, block: range, sampling: Sampling, watch: Callable[[A
     return rows
 
 
-def _fits(prepared: Prepared, data: Mapping[str, np.ndarray], sampling: Sampling, of: Callable[[Draws], Any]) -> Iterator[Any]:
-    """What is kept of the fit of each data set: by one program where the model may be whitened, else as a calibration samples it."""
+def _fits(prepared: Prepared, data: Mapping[str, np.ndarray], sampling: Sampling) -> Iterator[Draws]:
+    """The fit of each data set, sampled as a calibration is, in the parameterisation that the study's own data suggest."""
     from numpyro.handlers import condition
 
-    from bayestwin.infer.batch import sample_many
     from bayestwin.infer.mcmc import sample
 
-    model, pilot = prepared.model, prepared.twin.definition.pilot(prepared.data)
-    if prepared.nesting is not None:
-        yield from sample_many(lambda one: condition(model, one)(), data, sampling, lambda one: pilot, of)
-        return
+    pilot = prepared.twin.definition.pilot(prepared.data)
     for i in range(len(next(iter(data.values())))):
         one = {name: value[i] for name, value in data.items()}
-        yield of(sample(condition(model, one), pilot, replace(sampling, seed=sampling.seed + i)))
+        yield sample(condition(prepared.model, one), pilot, replace(sampling, seed=sampling.seed + i), nesting=prepared.nesting)
 
 
 def as_told(prepared: Prepared, replicated: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

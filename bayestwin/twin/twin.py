@@ -176,6 +176,7 @@ class Definition:
         finer: (data, priors) -> None, the model for an analysis of access: with what could be asked for beside its extracts, as sites through an
             access that shows nothing, and with laws that are given what would be shown together with them. None where the model does as it is.
         reads: (site, ends of published numbers) -> ends as the model takes them, where a number says something of its own, such as a zero.
+        second: (data, prior table) -> the same model in PyMC, its unknowns under the same names, for a second engine; None where it is not written.
         simulation: how to draw a study, or None.
     """
 
@@ -213,6 +214,7 @@ class Definition:
     whiten: bool = False
     finer: Callable[..., None] | None = None
     reads: Callable[[str, Any], Any] = lambda site, ends: ends
+    second: Callable[..., Any] | None = None
     simulation: Simulation | None = None
 
 

@@ -1,5 +1,8 @@
 """Appointments, durations and staff in general practice, from what NHS England publishes."""
 
+from typing import Any
+
+from bayestwin.twin.priors import PriorTable
 from bayestwin.twin.twin import Definition, Design, Simulation
 
 from .changes import CHANGES
@@ -10,7 +13,15 @@ from .model import model
 from .pilot import pilot
 from .priors import PRIORS
 from .publish import invent, place, publish
-from .workload import EXPOSURES, STREAMS, prepare
+from .workload import EXPOSURES, STREAMS, Workload, prepare
+
+
+def second(data: Workload, priors: PriorTable) -> Any:
+    """The model in PyMC, which takes seconds to import."""
+    from .second import second as made
+
+    return made(data, priors)
+
 
 MODEL = Definition(
     priors=PRIORS,
@@ -41,5 +52,6 @@ MODEL = Definition(
     shown=("region",),
     categorical=("durations", "staff_mix"),
     changes=CHANGES,
+    second=second,
     simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=6, weeks=26)),
 )

@@ -99,16 +99,25 @@ def demand(data: Workload, priors: Priors) -> None:
     observe("appointments", counts, data.appointments, data.appointments_seen)
 
 
-def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> Array:
-    """How the nation's week divides over its days, given its total; returns how closely weeks keep to it."""
-    concentration = numpyro.sample("day_concentration", priors["day_concentration"])
+def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> Float[Array, " week"]:
+    """How the nation's week divides over its days, given its total; returns how closely each week keeps to it.
+
+    Weeks around holidays divide each in their own way; with one concentration for all they would set it, and all others look too regular.
+    """
+    calm, lost = (numpyro.sample(name, priors[name]) for name in ("day_concentration", "holiday_split"))
+    concentration = day_concentration(calm, lost, data.calendar)
     share = day_shares(effects, data.calendar)
-    alpha = jnp.where(data.days_open, concentration * share, ABSENT)
+    alpha = jnp.where(data.days_open, concentration[:, None] * share, ABSENT)
     observe("days", DirichletMultinomial(alpha, total_count=data.days.sum(-1)), data.days, data.days.sum(-1) > 0)
     return concentration
 
 
-def part_weeks(data: Workload, log_share: Float[Array, " week"], concentration: Array) -> Float[Array, " week"]:
+def day_concentration(calm: Array, lost: Array, span: Calendar) -> Float[Array, " week"]:
+    """Concentration of each week's division over its days (weekly grid)."""
+    return calm * jnp.exp(-lost * span.unsettled)
+
+
+def part_weeks(data: Workload, log_share: Float[Array, " week"], concentration: Float[Array, " week"]) -> Float[Array, " week"]:
     """What the seen days of a part-observed week hold beyond their usual share of the week, on the log scale.
 
     If a week divides over its days by a Dirichlet law of concentration κ, days that usually hold the share s hold
@@ -118,7 +127,8 @@ def part_weeks(data: Workload, log_share: Float[Array, " week"], concentration: 
     part = np.flatnonzero(np.bincount(data.calendar.week) < 7)
     if not part.size:
         return jnp.zeros_like(log_share)
-    sd = jnp.sqrt(polygamma(1, concentration * jnp.exp(log_share[part])) - polygamma(1, concentration))
+    whole = concentration[part]
+    sd = jnp.sqrt(polygamma(1, whole * jnp.exp(log_share[part])) - polygamma(1, whole))
     noise = numpyro.sample("part_week", dist.Normal(jnp.zeros(part.size), 1.0))
     return jnp.zeros_like(log_share).at[part].set(sd * noise)
 

@@ -84,6 +84,7 @@ def _demand(data: Workload) -> Part:
         "walk_national": 0.005,
         "shock_national": 0.01,
         "day_concentration": 3000.0,
+        "holiday_split": 1.0,
         "concentration_sd": TYPICAL_CONCENTRATION_SD,
     }
     return looks, start

@@ -16,6 +16,7 @@ PRIORS = PriorTable(
         Prior("after_closure", "Normal", (0.03, 0.05), "log multiplier", "[E] part of the demand of a closed day comes on the next", "first working day after a public holiday"),
         Prior("eve", "Normal", (-0.3, 0.2), "log multiplier", "[E] many close at noon", "24 and 31 December, beyond the effect of Christmas"),
         Prior("day_concentration", "LogNormal", (log(3000.0), 1.5), "concentration", "[E]", "agreement of a national week's days with the calendar (weekly grid)"),
+        Prior("holiday_split", "Normal", (1.0, 1.5), "log concentration", "[E] closed days and absences fall differently each time", "concentration lost in a week in which holidays set places apart"),
         Prior("national_level", "Normal", (log(5.2 / 253), 0.5), "log appointments per patient and working day",
               "5.16 consultations per person-year (Hobbs et al. 2016, Lancet 387:2323) over 253 working days", "national level of recorded attended appointments"),
         Prior("workforce_slope", "Normal", (0.0, 0.1), "log rate per sd", "[E]", "effect of network staff per patient (FTE) on the rate"),

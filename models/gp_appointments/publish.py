@@ -18,7 +18,7 @@ from bayestwin.library import library_folder
 from bayestwin.study import Calendar as StudyCalendar
 from bayestwin.twin.twin import Design
 
-from .model import DayEffects, day_kind_effects, log_day_weights
+from .model import DayEffects, day_concentration, day_kind_effects, log_day_weights
 from .workload import CELLS, SPECIAL_DAYS, Calendar, Workload, calendar, fold_weeks, whole_weeks
 
 FIRST_DAY = np.datetime64("2023-10-02")
@@ -132,10 +132,11 @@ def _days(counts: np.ndarray, drawn: Mapping[str, np.ndarray], span: Calendar, r
     kinds = day_kind_effects(*(drawn[name][0] for name in ("weekday_effect", "saturday", "sunday", "holiday")))
     effects = DayEffects(np.asarray(kinds), np.array([drawn[name][0] for name in SPECIAL_DAYS]))
     weight = np.exp(np.asarray(log_day_weights(effects, span)))
+    concentration = np.asarray(day_concentration(drawn["day_concentration"][0], drawn["holiday_split"][0], span))
     by_day = np.zeros((len(span.days), counts.shape[1]), int)
     for week in range(len(span.weeks)):
         inside = span.week == week
-        share = rng.dirichlet(drawn["day_concentration"][0] * weight[inside] / weight[inside].sum())
+        share = rng.dirichlet(concentration[week] * weight[inside] / weight[inside].sum())
         by_day[inside] = rng.multinomial(counts[week], share).T
     return by_day
 

@@ -129,8 +129,13 @@ def test_part_weeks_vary_as_a_share_of_a_dirichlet_week() -> None:
 
     concentration, share = 200.0, 0.6
     data = SimpleNamespace(calendar=SimpleNamespace(week=np.repeat([0, 1, 2], [4, 7, 7])))
-    run = partial(part("model").part_weeks, data, jnp.log(jnp.array([share, 1.0, 1.0])), jnp.array(concentration))
+    run = partial(part("model").part_weeks, data, jnp.log(jnp.array([share, 1.0, 1.0])), jnp.array([concentration, 50.0, 50.0]))
     found = substitute(seed(run, 0), {"part_week": jnp.array([1.0])})()
     held = np.random.default_rng(0).beta(concentration * share, concentration * (1.0 - share), 400_000)
     assert float(found[0]) == pytest.approx(np.log(held).std(), rel=0.01)
     np.testing.assert_array_equal(found[1:], 0.0)
+
+
+def test_weeks_around_holidays_divide_less_alike() -> None:
+    found = part("model").day_concentration(1000.0, 2.0, SimpleNamespace(unsettled=np.array([0.0, 0.5, 1.0])))
+    np.testing.assert_allclose(found, 1000.0 * np.exp([0.0, -1.0, -2.0]))

@@ -1,0 +1,81 @@
+"""A second engine: a model written in PyMC, sampled by nutpie.
+
+What it shares with the first is data and priors; equations, barriers' likelihoods, gradients' tape and sampler are others'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from numpyro.handlers import seed, substitute, trace
+
+from bayestwin.errors import BayestwinError, Fault
+from bayestwin.infer.device import over_draws
+from bayestwin.infer.mcmc import Draws
+from bayestwin.infer.predictive import sites
+from bayestwin.infer.settings import Sampling
+
+STATS = {
+    "diverging": "diverging",
+    "energy": "energy",
+    "n_steps": "n_steps",
+    "mean_tree_accept": "acceptance_rate",
+    "step_size": "step_size",
+    "logp": "lp",
+}
+
+
+def sample_second(made: Any, model: Callable[[], None], sampling: Sampling) -> Draws:
+    """Sample a PyMC model that stands for a NumPyro model.
+
+    Args:
+        made: `pymc.Model`, its unknowns those of the NumPyro model, by name and scale.
+        model: the NumPyro model without arguments, for its deterministic sites.
+        sampling: chains, draws, warm-up, seed.
+
+    Returns:
+        Draws of every latent site, and in single precision of every deterministic one.
+    """
+    nutpie = _nutpie()
+    compiled = nutpie.compile_pymc_model(made, backend="jax", gradient_backend="jax")
+    found = nutpie.sample(
+        compiled,
+        tune=sampling.warmup,
+        draws=sampling.draws,
+        chains=sampling.chains,
+        seed=sampling.seed,
+        target_accept=sampling.target_accept,
+        progress_bar=False,
+    )
+    names = sites(model).latent
+    latent = {name: found["posterior"][name].transpose("chain", "draw", ...).to_numpy() for name in names}
+    stats = {ours: found["sample_stats"][theirs].transpose("chain", "draw").to_numpy() for theirs, ours in STATS.items()}
+    return Draws(latent | _deterministic(model, latent), stats)
+
+
+def _nutpie() -> Any:
+    try:
+        import nutpie
+    except ImportError as error:
+        remedy = "install them (`pip install 'bayestwin[pymc]'`), or leave --engine out"
+        raise BayestwinError([Fault("--engine", "PyMC and nutpie are not installed", value="pymc", remedy=remedy)]) from error
+    return nutpie
+
+
+def _deterministic(model: Callable[[], None], latent: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Deterministic sites of draws (chain, draw, ...), in single precision."""
+    names = sites(model).deterministic
+    chains, draws = next(iter(latent.values())).shape[:2]
+    flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in latent.items()}
+
+    def one(values: dict[str, jax.Array], _: None) -> dict[str, jax.Array]:
+        run = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
+        return {name: run[name]["value"].astype(np.float32) for name in names}
+
+    return {
+        name: np.asarray(values).reshape(chains, draws, *values.shape[1:])
+        for name, values in over_draws(one, flat, None)()(flat, None).items()
+    }
