@@ -51,8 +51,8 @@ def _errors() -> Iterator[None]:
     except BayestwinError as error:
         typer.echo(f"{type(error).__name__}:\n{error}", err=True)
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing was written", err=True)
+    except KeyboardInterrupt as error:
+        typer.echo(str(error) or "interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
 
 
@@ -139,7 +139,8 @@ def simulate(
 
 @app.command()
 def calibrate(
-    folder: StudyFolder,
+    ctx: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="STUDY", help="Folder with a study.toml.")] = None,
     as_of: AsOf = None,
     out: Out = None,
     chains: Chains = Sampling.chains,
@@ -147,11 +148,25 @@ def calibrate(
     warmup: Warmup = Sampling.warmup,
     seed: Seed = Sampling.seed,
     target_accept: Accept = Sampling.target_accept,
+    unfinished: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a calibration that was interrupted: the run that it would be."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""
+    given = [name for name in ctx.params if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"]
+    if unfinished is None and folder is None:
+        raise typer.BadParameter("give a study, or --resume RUN", param_hint="STUDY")
+    if unfinished is not None and (others := set(given) - {"unfinished", "as_json"}):
+        raise typer.BadParameter(
+            f"goes on with the study and the settings it began with; leave out {sorted(others)}", param_hint="--resume"
+        )
     with _errors():
-        run = _calibrated(_study(folder, as_of), Sampling(chains, draws, warmup, seed, target_accept), out)
+        if unfinished is not None:
+            run = _resumed(unfinished)
+        else:
+            run = _calibrated(_study(folder, as_of), Sampling(chains, draws, warmup, seed, target_accept), out)
     _finish(run, as_json)
 
 
@@ -292,6 +307,14 @@ def _calibrated(study: Any, sampling: Sampling, out: Path | None) -> Run:
 
     with shown() as (say, watch):
         return calibrate_study(study, sampling, out, say, watch)
+
+
+def _resumed(folder: Any) -> Run:
+    from bayestwin.calibration import resume
+    from bayestwin.progress import shown
+
+    with shown() as (say, watch):
+        return resume(folder, say, watch)
 
 
 def _finish(run: Run, as_json: bool) -> None:
