@@ -155,19 +155,21 @@ def calibrate(
     as_json: Json = False,
 ) -> None:
     """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""
-    given = [name for name in ctx.params if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"]
-    if unfinished is None and folder is None:
+    if folder is None and unfinished is None:
         raise typer.BadParameter("give a study, or --resume RUN", param_hint="STUDY")
-    if unfinished is not None and (others := set(given) - {"unfinished", "as_json"}):
+    if unfinished is not None and (others := _given(ctx) - {"unfinished", "as_json"}):
         raise typer.BadParameter(
-            f"goes on with the study and the settings it began with; leave out {sorted(others)}", param_hint="--resume"
+            f"goes on with the study and settings that it began with; leave out {sorted(others)}", param_hint="--resume"
         )
     with _errors():
-        if unfinished is not None:
-            run = _resumed(unfinished)
-        else:
-            run = _calibrated(_study(folder, as_of), Sampling(chains, draws, warmup, seed, target_accept), out)
+        sampling = Sampling(chains, draws, warmup, seed, target_accept)
+        run = _calibrated(_study(folder, as_of), sampling, out) if folder is not None else _resumed(unfinished)
     _finish(run, as_json)
+
+
+def _given(ctx: typer.Context) -> set[str]:
+    """Names of the parameters that the command line states."""
+    return {name for name in ctx.params if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"}
 
 
 @app.command()
@@ -245,8 +247,18 @@ def access(
 
 
 @app.command()
-def report(folder: RunFolder, as_json: Json = False) -> None:
-    """Write a run's report.html anew."""
+def report(
+    folder: RunFolder,
+    again: Annotated[
+        bool,
+        typer.Option("--rerun", help="Calibrate the run's study again and say whether the draws are the same; the run stays as it is."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's report.html anew; with --rerun exit 3 when draws differ without a reason."""
+    if again:
+        _rerun(folder, as_json)
+        return
     with _errors():
         from bayestwin.report.render import write_report
         from bayestwin.runs import load_run
@@ -307,6 +319,20 @@ def _calibrated(study: Any, sampling: Sampling, out: Path | None) -> Run:
 
     with shown() as (say, watch):
         return calibrate_study(study, sampling, out, say, watch)
+
+
+def _rerun(folder: Path, as_json: bool) -> None:
+    with _errors():
+        from bayestwin.credibility.rerun import rerun, rerun_text
+        from bayestwin.progress import shown
+        from bayestwin.runs import load_run
+
+        run = load_run(folder)
+        with shown() as (say, watch):
+            answer = rerun(run, say, watch)
+    _print(answer, as_json, rerun_text)
+    if not (answer["same"] or answer["reasons"]):
+        raise typer.Exit(EXIT_VERDICT)
 
 
 def _resumed(folder: Any) -> Run:
