@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from bayestwin.errors import Fault, RunError
 from bayestwin.runs import POSTERIOR, Run
-from bayestwin.scratch import replaced
+from bayestwin.scratch import replaced, scratch_for
 
 FORMS = {"netcdf": "posterior-export.nc", "zarr": "posterior.zarr", "parquet": "posterior.parquet"}
 
@@ -63,5 +64,6 @@ def _zarr(run: Run, path: Path) -> None:
         raise RunError([Fault("--format zarr", "zarr is not installed", remedy="install bayestwin[zarr]")]) from None
     if path.exists():
         raise RunError([Fault(str(path), "is there already", remedy="remove it, or choose another --out")])
-    with replaced(path) as scratch:
-        run.tree.to_zarr(scratch, consolidated=False)
+    with scratch_for(path) as scratch:
+        run.tree.to_zarr(scratch / path.name, consolidated=False)
+        os.replace(scratch / path.name, path)

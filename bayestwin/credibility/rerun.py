@@ -32,7 +32,7 @@ def rerun(
     Returns:
         `same` (whether every draw is the same to the last bit), `reasons` why it need not be (`what`, `before`, `now`: versions, device, study, extracts, model), and
         `sites`, a row for each that differs: `site`, the `share` of its draws that differ and the largest `shift` of its posterior means, in Monte Carlo
-        standard errors of the difference; both None where its shape has changed.
+        standard errors of the difference, None where draws do not vary; both None where its shape has changed.
 
     Raises:
         RunError: if the study has moved.
@@ -71,7 +71,8 @@ def differing(before: xr.Dataset, now: Mapping[str, np.ndarray]) -> Iterator[dic
         if old is None or new is None or old.shape != new.shape:
             yield {"site": site, "share": None, "shift": None}
         elif old.dtype != new.dtype or not np.array_equal(old, new, equal_nan=True):
-            yield {"site": site, "share": float((old != new).mean()), "shift": float(np.nanmax(shifts(old, new)))}
+            largest = float(shifts(old, new).max())
+            yield {"site": site, "share": float((old != new).mean()), "shift": largest if np.isfinite(largest) else None}
 
 
 def shifts(one: Float[np.ndarray, "chain draw ..."], other: Float[np.ndarray, "chain draw ..."]) -> Float[np.ndarray, " element"]:
@@ -88,13 +89,15 @@ def shifts(one: Float[np.ndarray, "chain draw ..."], other: Float[np.ndarray, "c
         (True, True)
     """
     (mean, error), (other_mean, other_error) = map(_mean_and_error, (one, other))
-    with np.errstate(divide="ignore", invalid="ignore"):  # of draws that do not vary
+    with np.errstate(divide="ignore", invalid="ignore"):  # draws that do not vary have no error
         return np.where(mean == other_mean, 0.0, np.abs(mean - other_mean) / np.hypot(error, other_error))
 
 
 def _mean_and_error(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     flat = draws.reshape(*draws.shape[:2], -1).astype(float)
-    return flat.mean((0, 1)), flat.std((0, 1)) / np.sqrt(convergence(flat)["ess_bulk"])
+    spread = flat.std((0, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return flat.mean((0, 1)), np.where(spread > 0.0, spread / np.sqrt(convergence(flat)["ess_bulk"]), 0.0)
 
 
 def rerun_text(answer: Mapping[str, Any]) -> str:
@@ -104,12 +107,15 @@ def rerun_text(answer: Mapping[str, Any]) -> str:
         first = "the same draws to the last bit"
     else:
         first = f"draws of {len(rows)} sites differ, {'for a reason' if reasons else 'without a reason that is known'}"
-    lines = [first, *(f"  another {r['what']}: {r['now']}" + (f", not {r['before']}" if r["before"] else "") for r in reasons)]
+    lines = [first, *(f"  {r['what']}: {r['now']}" + (f", before {r['before']}" if r["before"] else "") for r in reasons)]
     for row in sorted(rows, key=lambda row: -np.inf if row["shift"] is None else -row["shift"]):
-        if row["shift"] is None:
-            lines.append(f"  {row['site']}: of another shape")
-        else:
-            lines.append(
-                f"  {row['site']}: {row['share']:.0%} of draws; means differ by at most {row['shift']:.1f} Monte Carlo standard errors"
-            )
+        lines.append(f"  {row['site']}: {_row_text(row)}")
     return "\n".join(lines)
+
+
+def _row_text(row: Mapping[str, Any]) -> str:
+    if row["share"] is None:
+        return "of another shape"
+    if row["shift"] is None:
+        return f"{row['share']:.0%} of draws; means differ, and draws do not vary"
+    return f"{row['share']:.0%} of draws; means differ by at most {row['shift']:.1f} Monte Carlo standard errors"
