@@ -99,7 +99,7 @@ def test_an_error_of_the_disk_has_a_name_wherever_it_comes(tmp_path: Path, monke
         (os, "replace"),
         (os, "fsync"),
         (Path, "mkdir"),
-        (json, "dumps"),
+        (Path, "write_text"),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, fails)
