@@ -175,6 +175,11 @@ def _aside(folder: Path) -> Path:
     return folder.resolve().parent / f".{folder.resolve().name}.previous"
 
 
+def unfinished(folder: Path) -> Path:
+    """Where a run's calibration lies until it has ended."""
+    return folder.resolve().parent / f".{folder.resolve().name}.unfinished"
+
+
 def _swap(scratch: Path, folder: Path) -> None:
     scratch.chmod(0o755)
     if folder.exists():
@@ -194,6 +199,7 @@ def _mend(folder: Path) -> None:
     folder = folder.resolve()
     _put_back(folder)
     sweep(folder)
+    sweep(unfinished(folder))
     if sweep(folder.parent, folder.name) and folder.exists():
         shutil.rmtree(_aside(folder), ignore_errors=True)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared
-from bayestwin.runs import MANIFEST, write_json
+from bayestwin.runs import MANIFEST, unfinished, write_json
 from bayestwin.scratch import claimed, told
 
 if TYPE_CHECKING:
@@ -25,11 +25,6 @@ FORMAT = 1  # of what lies in the folder
 TERMS = "terms.json"
 PACKAGES = ("bayestwin", "numpyro", "jax", "jaxlib", "numpy")  # that the draws, or what they mean, depend on
 ANEW = "or calibrate from the start"
-
-
-def unfinished(folder: Path) -> Path:
-    """Where a run's calibration lies until it has ended."""
-    return folder.resolve().parent / f".{folder.resolve().name}.unfinished"
 
 
 def is_begun(folder: Path) -> bool:
@@ -69,9 +64,14 @@ def read_terms(folder: Path) -> dict[str, Any]:
         raise RunError([Fault(str(folder), problem, expected="a calibration that was interrupted after sampling began", remedy=remedy)])
     file = unfinished(folder) / TERMS
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        terms = json.loads(file.read_text(encoding="utf-8"))
+        found = terms["format"]
+    except (OSError, ValueError, KeyError) as error:
         raise RunError([Fault(str(file), f"is damaged ({error})", remedy=f"put it back, {ANEW}")]) from error
+    if found != FORMAT:
+        remedy = f"go on with the bayestwin that wrote it, {ANEW}"
+        raise RunError([Fault(str(file), "is of another format", value=str(found), expected=str(FORMAT), remedy=remedy)])
+    return terms
 
 
 def hold(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

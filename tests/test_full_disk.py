@@ -17,8 +17,7 @@ from bakery_study import write_bakery
 import bayestwin as bt
 from bayestwin import scratch as module
 from bayestwin.errors import WriteError
-from bayestwin.runs import load_run, new_run, replaced, write_json, write_tables, write_tree
-from bayestwin.unfinished import unfinished
+from bayestwin.runs import load_run, new_run, replaced, unfinished, write_json, write_tables, write_tree
 
 SHORT = bt.Sampling(chains=2, draws=50, warmup=50)
 

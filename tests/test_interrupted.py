@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 import bayestwin as bt
 from bayestwin.cli import EXIT_VERDICT, app
 from bayestwin.errors import Interrupted, RunError
-from bayestwin.unfinished import unfinished
+from bayestwin.runs import unfinished
 
 # Saved after every chunk: a study so small is drawn before the first five seconds are over.
 PROGRAM = "from bayestwin.infer import checkpoint as c; c.EVERY, c.SHARE = 0.0, 1.0; from bayestwin.cli import app; app()"
@@ -219,6 +219,10 @@ def test_what_has_changed_since_is_refused_and_named(study: Path, tmp_path: Path
         back()
     back = edited(unfinished(run) / "terms.json", '"numpyro": "', '"numpyro": "1')
     with pytest.raises(RunError, match=r"numpyro: another version than the calibration began with.*install it"):
+        bt.resume(run)
+    back()
+    back = edited(unfinished(run) / "terms.json", '"format": 1', '"format": 2')
+    with pytest.raises(RunError, match=r"terms\.json: is of another format: found '2'.*go on with the bayestwin that wrote it"):
         bt.resume(run)
     back()
     (unfinished(run) / "terms.json").write_text("{", encoding="utf-8")
