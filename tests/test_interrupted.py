@@ -167,14 +167,15 @@ def test_a_kill_while_a_file_is_written_leaves_the_one_before(folder: Path, whol
     assert files_of(folder) == before
 
 
-def test_scratch_of_a_process_that_lives_is_left_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["run", "run/report.html", ".run.unfinished/state.npz"])
+def test_scratch_of_a_process_that_lives_is_left_alone_and_swept_once_it_is_dead(tmp_path: Path, path: str) -> None:
     code = """
         import sys; from pathlib import Path; from bayestwin.scratch import scratch_for
         with scratch_for(Path(sys.argv[1])) as scratch:
             print(scratch, flush=True); sys.stdin.read()
     """
     lines = "\n".join(line[8:] for line in code.splitlines())
-    process = subprocess.Popen([sys.executable, "-c", lines, tmp_path / "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", lines, tmp_path / path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     scratch = Path(process.stdout.readline().strip())
     with pytest.raises(RunError):
