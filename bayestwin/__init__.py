@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bayestwin.barriers import Access
-    from bayestwin.calibration import calibrate
+    from bayestwin.calibration import calibrate, resume
     from bayestwin.check import check_study
     from bayestwin.credibility.validation import validate
     from bayestwin.errors import BayestwinError
@@ -45,6 +45,7 @@ _HOME = {
     "simulate_study": "simulate",
     "Sampling": "infer.settings",
     "calibrate": "calibration",
+    "resume": "calibration",
     "Run": "runs",
     "load_run": "runs",
     "forecast": "forecasting",
@@ -72,6 +73,7 @@ __all__ = [
     "simulate_study",
     "Sampling",
     "calibrate",
+    "resume",
     "Run",
     "load_run",
     "forecast",

@@ -8,7 +8,7 @@ from pathlib import Path
 from bayestwin.errors import Fault, RunError
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.runs import Run
-from bayestwin.study import read_study
+from bayestwin.study import Study, read_study
 
 
 def prepared_again(run: Run) -> Prepared:
@@ -20,20 +20,35 @@ def prepared_again(run: Run) -> Prepared:
     Raises:
         RunError: if the study has moved, or its extracts or its model have changed since the run.
     """
+    prepared = prepare(study_again(run))
+    if faults := changes_since(run, prepared):
+        raise RunError(faults)
+    return prepared
+
+
+def study_again(run: Run) -> Study:
+    """A run's study as of the run's date, as it stands today.
+
+    Args:
+        run: a loaded run.
+
+    Raises:
+        RunError: if it has moved.
+    """
     folder = Path(run.manifest["study"]["folder"])
     if not (folder / "study.toml").is_file():
-        raise RunError(
-            [
-                Fault(
-                    str(folder),
-                    "the run's study is not there",
-                    expected="the folder that was calibrated",
-                    remedy="put it back, or calibrate again",
-                )
-            ]
-        )
-    study = read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
-    prepared = prepare(study)
+        expected, remedy = "the folder that was calibrated", "put it back, or calibrate again"
+        raise RunError([Fault(str(folder), "the run's study is not there", expected=expected, remedy=remedy)])
+    return read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
+
+
+def changes_since(run: Run, prepared: Prepared) -> list[Fault]:
+    """Extracts and model that are others than the run's.
+
+    Args:
+        run: a loaded run.
+        prepared: its study as it stands today.
+    """
     before = {row["extract"]: row["sha256"] for row in run.manifest["extracts"]}
     changed = [row for row in prepared.provenance if before.get(row["extract"]) != row["sha256"]]
     faults = [
@@ -42,6 +57,4 @@ def prepared_again(run: Run) -> Prepared:
     ]
     if prepared.twin.sha256 != run.manifest["model"]["sha256"]:
         faults.append(Fault(str(prepared.twin.folder), "the model has changed since the run", remedy="calibrate again"))
-    if faults:
-        raise RunError(faults)
-    return prepared
+    return faults

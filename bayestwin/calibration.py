@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import sys
@@ -11,18 +10,23 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bayestwin.answers import answers
+from bayestwin.errors import Fault, Interrupted, WriteError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
 from bayestwin.study import Study, read_study
 from bayestwin.twin.answered import answered
 from bayestwin.twin.scenario import Scenario
+from bayestwin.unfinished import held, hold, is_begun, read_terms, terms_of
+
+if TYPE_CHECKING:
+    from bayestwin.infer.checkpoint import Checkpoint
 
 PACKAGES = ("bayestwin", "numpyro", "jax", "jaxlib", "arviz", "xarray", "numpy", "pandas")
 REPORTS = Path("reports")
@@ -67,23 +71,68 @@ def calibrate(
 
     Raises:
         StudyError, ExtractError, ModelError: if study, extracts or model are at fault.
-        RunError: if `out` holds something else.
+        RunError: if `out` holds something else, or another process is calibrating the same run.
+        WriteError: if the disk is full, or `out` may not be written to.
+        Interrupted: on SIGINT; what is complete of the chains is kept, and `resume` goes on with it.
     """
-    from bayestwin.infer.device import prepare_device
-    from bayestwin.report.render import write_report
-
     clock = Stopwatch(say)
     with clock.stage("reading extracts"):
         prepared = prepare(study if isinstance(study, Study) else read_study(study))
-        prepare_device()
     folder = Path(out) if out is not None else _run_folder(prepared, sampling)
-    with new_run(folder) as scratch:
-        manifest = _fill(scratch, prepared, sampling, clock, watch)
-        write_json(scratch / MANIFEST, manifest)
-        with clock.stage("writing the report"):
-            write_report(load_run(scratch))
-        write_json(scratch / MANIFEST, {**manifest, "timings": clock.seconds})
+    return _written(folder, prepared, sampling, clock, watch, terms_of(prepared, sampling), resumed=False)
+
+
+def resume(
+    folder: str | Path, say: Callable[[str], None] = lambda stage: None, watch: Callable[[Any], None] = lambda progress: None
+) -> Run:
+    """Go on with a calibration that was interrupted; the draws are those of one that never was.
+
+    Args:
+        folder: the run folder that would have been written.
+        say: told the name of each stage as it begins.
+        watch: told the sampler's progress.
+
+    Returns:
+        The run, read back from disk.
+
+    Raises:
+        RunError: if there is nothing to go on with; if study, extracts, model or versions have changed since; if another process is at it.
+        StudyError, ExtractError, ModelError: if study, extracts or model are at fault by now.
+        WriteError: if the disk is full, or the folder may not be written to.
+    """
+    clock, folder = Stopwatch(say), Path(folder)
+    with clock.stage("reading extracts"):
+        terms = read_terms(folder)
+        prepared = prepare(read_study(terms["study"]["folder"]).at(date.fromisoformat(terms["study"]["as_of"])))
+        sampling = Sampling(**terms["sampling"])
+        hold(terms, terms_of(prepared, sampling))
+    return _written(folder, prepared, sampling, clock, watch, terms, resumed=True)
+
+
+def _written(
+    folder: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatch, watch: Callable, terms: Mapping[str, Any], resumed: bool
+) -> Run:
+    """Fill a scratch folder and give it its name; whatever ends this, chains that were saved are kept and the error says so."""
+    from bayestwin.infer.device import prepare_device
+    from bayestwin.report.render import write_report
+
+    prepare_device()
+    try:
+        with held(folder, terms, resumed) as checkpoint, new_run(folder) as scratch:
+            manifest = _fill(scratch, prepared, sampling, clock, watch, checkpoint)
+            write_json(scratch / MANIFEST, manifest)
+            with clock.stage("writing the report"):
+                write_report(load_run(scratch))
+            write_json(scratch / MANIFEST, {**manifest, "timings": clock.seconds})
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted; {_kept(folder) or 'no chains were kept'}") from None
+    except WriteError as error:
+        raise WriteError([*error.faults, *(Fault(str(folder), kept) for kept in [_kept(folder)] if kept)]) from error
     return load_run(folder)
+
+
+def _kept(folder: Path) -> str | None:
+    return f"the chains are kept; to go on with them: bayestwin calibrate --resume {folder}" if is_begun(folder) else None
 
 
 def _run_folder(prepared: Prepared, sampling: Sampling) -> Path:
@@ -91,7 +140,9 @@ def _run_folder(prepared: Prepared, sampling: Sampling) -> Path:
     return REPORTS / prepared.study.name / f"{prepared.study.as_of}-{hashlib.sha256(key.encode()).hexdigest()[:8]}"
 
 
-def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatch, watch: Callable) -> dict[str, Any]:
+def _fill(
+    scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatch, watch: Callable, checkpoint: Checkpoint
+) -> dict[str, Any]:
     """Sample, judge and forecast into a scratch folder; returns the manifest."""
     from bayestwin.analyse.ridges import ridges_of
     from bayestwin.analyse.verdict import judge
@@ -100,7 +151,7 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
 
     definition, data = prepared.twin.definition, prepared.data
     with clock.stage("sampling"):
-        draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting)
+        draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting, checkpoint)
     with clock.stage("densities and predictive checks"):
         tree = assemble(definition, data, prepared.model, draws, sampling.seed)
     with clock.stage("diagnostics"):
@@ -111,7 +162,8 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
         tree["predictions"] = predictions
     with clock.stage("writing the posterior"):
         write_tables(scratch, tables)
-        manifest = _manifest(prepared, sampling, verdict.as_row(), [held.as_row() for held in ridges])
+        manifest = _manifest(prepared, sampling, verdict.as_row(), [ridge.as_row() for ridge in ridges])
+        manifest["resumed"] = checkpoint.resumed
         tree.attrs.update(study=prepared.study.name, model=prepared.twin.name, model_sha256=prepared.twin.sha256, verdict=verdict.status)
         write_tree(scratch / POSTERIOR, tree)
         if prepared.study.truth:
@@ -119,8 +171,13 @@ def _fill(scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatc
     return manifest
 
 
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a run rests on."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
 def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any], ridges: list[dict[str, Any]]) -> dict[str, Any]:
-    import jax
+    from bayestwin.infer.device import described
 
     study, definition = prepared.study, prepared.twin.definition
     return {
@@ -138,8 +195,8 @@ def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any]
         "sampling": asdict(sampling),
         "forecast": {"horizon_weeks": study.horizon_weeks, "scenario": None},
         "limits": list(definition.limits),
-        "device": f"{jax.devices()[0].platform}, {os.cpu_count()} cores, {platform.machine()}",
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "device": described(),
+        "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": f"bayestwin calibrate {study.folder} --as-of {study.as_of} --chains {sampling.chains} --draws {sampling.draws} "
                    f"--warmup {sampling.warmup} --seed {sampling.seed} --target-accept {sampling.target_accept}",

@@ -52,8 +52,8 @@ def _errors() -> Iterator[None]:
     except BayestwinError as error:
         typer.echo(f"{type(error).__name__}:\n{error}", err=True)
         raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted; nothing was written", err=True)
+    except KeyboardInterrupt as error:
+        typer.echo(str(error) or "interrupted; nothing was written", err=True)
         raise typer.Exit(130) from None
 
 
@@ -140,7 +140,8 @@ def simulate(
 
 @app.command()
 def calibrate(
-    folder: StudyFolder,
+    ctx: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="STUDY", help="Folder with a study.toml.")] = None,
     as_of: AsOf = None,
     out: Out = None,
     chains: Chains = Sampling.chains,
@@ -148,12 +149,28 @@ def calibrate(
     warmup: Warmup = Sampling.warmup,
     seed: Seed = Sampling.seed,
     target_accept: Accept = Sampling.target_accept,
+    unfinished: Annotated[
+        Path | None,
+        typer.Option("--resume", metavar="RUN", help="Go on with a calibration that was interrupted: the run that it would be."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""
+    if folder is None and unfinished is None:
+        raise typer.BadParameter("give a study, or --resume RUN", param_hint="STUDY")
+    if unfinished is not None and (others := _given(ctx) - {"unfinished", "as_json"}):
+        raise typer.BadParameter(
+            f"goes on with the study and settings that it began with; leave out {sorted(others)}", param_hint="--resume"
+        )
     with _errors():
-        run = _calibrated(_study(folder, as_of), Sampling(chains, draws, warmup, seed, target_accept), out)
+        sampling = Sampling(chains, draws, warmup, seed, target_accept)
+        run = _calibrated(_study(folder, as_of), sampling, out) if folder is not None else _resumed(unfinished)
     _finish(run, as_json)
+
+
+def _given(ctx: typer.Context) -> set[str]:
+    """Names of the parameters that the command line states."""
+    return {name for name in ctx.params if (source := ctx.get_parameter_source(name)) and source.name == "COMMANDLINE"}
 
 
 @app.command()
@@ -241,8 +258,18 @@ def access(
 
 
 @app.command()
-def report(folder: RunFolder, as_json: Json = False) -> None:
-    """Write a run's report.html anew."""
+def report(
+    folder: RunFolder,
+    again: Annotated[
+        bool,
+        typer.Option("--rerun", help="Calibrate the run's study again and say whether the draws are the same; the run stays as it is."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a run's report.html anew; with --rerun exit 3 when draws differ without a reason."""
+    if again:
+        _rerun(folder, as_json)
+        return
     with _errors():
         from bayestwin.report.render import write_report
         from bayestwin.runs import load_run
@@ -303,6 +330,28 @@ def _calibrated(study: Any, sampling: Sampling, out: Path | None) -> Run:
 
     with shown() as (say, watch):
         return calibrate_study(study, sampling, out, say, watch)
+
+
+def _rerun(folder: Path, as_json: bool) -> None:
+    with _errors():
+        from bayestwin.credibility.rerun import rerun, rerun_text
+        from bayestwin.progress import shown
+        from bayestwin.runs import load_run
+
+        run = load_run(folder)
+        with shown() as (say, watch):
+            answer = rerun(run, say, watch)
+    _print(answer, as_json, rerun_text)
+    if not (answer["same"] or answer["reasons"]):
+        raise typer.Exit(EXIT_VERDICT)
+
+
+def _resumed(folder: Any) -> Run:
+    from bayestwin.calibration import resume
+    from bayestwin.progress import shown
+
+    with shown() as (say, watch):
+        return resume(folder, say, watch)
 
 
 def _finish(run: Run, as_json: bool) -> None:

@@ -5,6 +5,7 @@
     │   └── ExtractError    an extract's rows are at fault
     ├── ModelError      no such model, or a model folder that lacks a part
     ├── RunError        a run folder is missing or incomplete
+    ├── WriteError      a file cannot be written: the disk is full, or the place may not be written to
     ├── ScenarioError   a scenario file is at fault
     └── RequestError    a file of data requests is at fault
 
@@ -89,9 +90,17 @@ class RunError(BayestwinError):
     """A run folder is missing or incomplete."""
 
 
+class WriteError(BayestwinError):
+    """A file cannot be written; what was there before is as it was."""
+
+
 class ScenarioError(BayestwinError):
     """A scenario file is at fault."""
 
 
 class RequestError(BayestwinError):
     """A file of data requests is at fault."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A person ended the work; the message says what was kept and how to go on."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 from bayestwin.errors import Fault, RunError
-from bayestwin.runs import POSTERIOR, Run, replaced
+from bayestwin.runs import POSTERIOR, Run
+from bayestwin.scratch import replaced, scratch_for
 
 FORMS = {"netcdf": "posterior-export.nc", "zarr": "posterior.zarr", "parquet": "posterior.parquet"}
 
@@ -24,11 +26,11 @@ def export_run(run: Run, form: str, out: str | Path | None = None) -> Path:
 
     Raises:
         RunError: if the form is unknown, or zarr is asked for and not installed.
+        WriteError: if the disk is full, or the place may not be written to.
     """
     if form not in FORMS:
         raise RunError([Fault("--format", "unknown format", value=form, expected=f"one of {list(FORMS)}")])
     path = Path(out) if out is not None else run.folder / FORMS[form]
-    path.parent.mkdir(parents=True, exist_ok=True)
     if form == "netcdf":
         with replaced(path) as scratch:
             shutil.copyfile(run.folder / POSTERIOR, scratch)
@@ -62,7 +64,6 @@ def _zarr(run: Run, path: Path) -> None:
         raise RunError([Fault("--format zarr", "zarr is not installed", remedy="install bayestwin[zarr]")]) from None
     if path.exists():
         raise RunError([Fault(str(path), "is there already", remedy="remove it, or choose another --out")])
-    scratch = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(scratch, ignore_errors=True)
-    run.tree.to_zarr(scratch, consolidated=False)
-    scratch.rename(path)
+    with scratch_for(path) as scratch:
+        run.tree.to_zarr(scratch / path.name, consolidated=False)
+        os.replace(scratch / path.name, path)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayestwin.errors import Fault, RunError
+from bayestwin.netcdf import write_netcdf
+from bayestwin.scratch import replaced, scratch_for, settled, sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ def load_run(folder: str | Path) -> Run:
         RunError: if it is no run folder, lacks a part, or its manifest is damaged.
     """
     folder = Path(folder)
-    _put_back(folder)
+    _mend(folder)
     missing = [name for name in (MANIFEST, POSTERIOR) if not (folder / name).is_file()]
     if missing:
         remedy = "give a folder that `bayestwin calibrate` wrote"
@@ -155,6 +156,7 @@ def new_run(folder: Path) -> Iterator[Path]:
 
     Raises:
         RunError: if the folder holds something that is not a run.
+        WriteError: if the disk is full, or the place may not be written to; the run that lies there is as it was.
     """
     folder = folder.resolve()
     _put_back(folder)
@@ -162,18 +164,20 @@ def new_run(folder: Path) -> Iterator[Path]:
         raise RunError(
             [Fault(str(folder), "is there and is not a run", expected="a new folder, or a run to replace", remedy="choose another --out")]
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.partial-"))
-    try:
+    with scratch_for(folder) as scratch:
         yield scratch
-        _sync(scratch)
+        for file in scratch.iterdir():
+            settled(file)
         _swap(scratch, folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _aside(folder: Path) -> Path:
     return folder.resolve().parent / f".{folder.resolve().name}.previous"
+
+
+def unfinished(folder: Path) -> Path:
+    """Where a run's calibration lies until it has ended."""
+    return folder.resolve().parent / f".{folder.resolve().name}.unfinished"
 
 
 def _swap(scratch: Path, folder: Path) -> None:
@@ -190,22 +194,14 @@ def _put_back(folder: Path) -> None:
         os.replace(_aside(folder), folder)
 
 
-def _sync(folder: Path) -> None:
-    """Have the files on disk before their folder gets its final name."""
-    for file in folder.iterdir():
-        with open(file, "rb") as stream:
-            os.fsync(stream.fileno())
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A scratch file that becomes `path` in one step when the block ends well."""
-    scratch = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        yield scratch
-        os.replace(scratch, path)
-    finally:
-        scratch.unlink(missing_ok=True)
+def _mend(folder: Path) -> None:
+    """Undo what a killed process left: an old run that stepped aside, scratch folders."""
+    folder = folder.resolve()
+    _put_back(folder)
+    sweep(folder)
+    sweep(unfinished(folder))
+    if sweep(folder.parent, folder.name) and folder.exists():
+        shutil.rmtree(_aside(folder), ignore_errors=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -235,4 +231,4 @@ def write_tree(path: Path, tree: xr.DataTree) -> None:
         for node in tree.subtree
     }
     with replaced(path) as scratch:
-        tree.to_netcdf(scratch, engine="h5netcdf", encoding=encoding)
+        write_netcdf(scratch, tree, encoding)

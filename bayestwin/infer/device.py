@@ -1,6 +1,7 @@
 """The device that the draws are made on, set up once before JAX starts, and programs that go over draws."""
 
 import os
+import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,22 @@ def prepare_device() -> None:
     jax.config.update("jax_compilation_cache_dir", str(cache.expanduser()))
     jax.config.update("jax_compilation_cache_max_size", CACHE_BYTES)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 1.0)
+
+
+def described() -> str:
+    """The device that draws are made on, in words. Code is compiled for its processor: on another one the last digits differ."""
+    import jax
+
+    device = jax.devices()[0]
+    words = (line.partition(":")[2].strip() for line in _cpuinfo() if line.startswith("model name"))
+    return (
+        f"{device.platform}, {os.cpu_count()} cores, {device.device_kind if device.platform != 'cpu' else next(words, platform.machine())}"
+    )
+
+
+def _cpuinfo() -> list[str]:
+    file = Path("/proc/cpuinfo")
+    return file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
 
 
 def over_draws(one: Callable, draws: Any, common: Any) -> Callable[[], Callable]:

@@ -6,7 +6,7 @@ Draws are kept on the unconstrained scale until the end and turned into named qu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +23,7 @@ from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, constrain_fn, potential_energy
 
 from bayestwin.components.informed import Pilot, informed
+from bayestwin.infer.checkpoint import Checkpoint, Reached
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
@@ -78,6 +79,7 @@ def sample(
     sampling: Sampling,
     watch: Callable[[Progress], None] = lambda progress: None,
     nesting: Nesting | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Draws:
     """Sample a model's posterior by Hamiltonian Monte Carlo in the parameterisation that its pilot suggests.
 
@@ -88,6 +90,7 @@ def sample(
         watch: called after each chunk of draws.
         nesting: of units that are independent given the rest, where the posterior is to be whitened by its curvature; not
             whitened if None.
+        checkpoint: where chains are saved on their way, and gone on with if they were saved there before: the draws are the same.
 
     Returns:
         Draws of every latent site, and in single precision of every deterministic one; the pilot's auxiliary sites left out.
@@ -98,7 +101,7 @@ def sample(
     with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
         plan = turns(posterior, sampling, pool) if places else _nuts(posterior, sampling, pool)
         to_natural = pool.submit(over_draws(posterior.named, draws, unchanged(places) if places else None))
-        z, stats, found = _run(plan(), sampling, pool, watch)
+        z, stats, found = _run(plan(), sampling, pool, watch, checkpoint)
         sites = to_natural.result()(z.reshape(-1, size), found)
     kept = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
     return Draws(kept, stats)
@@ -169,49 +172,64 @@ class Chains(NamedTuple):
     Attributes:
         states: of the sampler, one a chain.
         program: (state, whitening, reach, count) -> the state `count` draws on, and what is told of each.
-        found: whitening, or None.
+        whiten: finds the whitening, or None.
         places: of its unknowns.
     """
 
     states: list[Any]
     program: Callable
-    found: Whitening | None = None
+    whiten: Callable[[], Whitening | None] = lambda: None
     places: Layout | None = None
 
 
 def _run(
-    chains: Chains, sampling: Sampling, pool: ThreadPoolExecutor, watch: Callable[[Progress], None]
+    chains: Chains, sampling: Sampling, pool: ThreadPoolExecutor, watch: Callable[[Progress], None], checkpoint: Checkpoint | None
 ) -> tuple[np.ndarray, dict[str, np.ndarray], Whitening | None]:
-    """Warm up and draw, chunk by chunk, a thread for each chain.
+    """Warm up and draw, chunk by chunk; go on from the checkpoint if chains were saved there, and leave them there however this ends.
 
     Returns:
         States and statistics (chain, draw, ...) of the draws that are kept, and the last whitening.
     """
-    states, program, found, places = chains
-    kept, warm, divergences = [], [], 0
     total = sampling.warmup + sampling.draws
-    for done in range(0, total, CHUNK):
-        further = pool.map(lambda state, found=found: jax.device_get(program(state, found, 1.0, CHUNK)), states)
-        states, told = map(list, zip(*further, strict=True))
-        z, gradient, stats = jax.tree.map(lambda *leaf: np.stack(leaf), *told)
-        keep = (np.arange(done, done + CHUNK) >= sampling.warmup) & (np.arange(done, done + CHUNK) < total)
-        stats = {name: value[:, keep] for name, value in stats.items()}
-        divergences += int(stats["diverging"].sum())
-        if keep.any():
-            kept.append((z[:, keep], stats))
-        if done < sampling.warmup <= done + CHUNK:
-            states = _one_step_size(states)
-        elif done + CHUNK < sampling.warmup and found and places:
-            warm.append((z, gradient))
-            if (chunks := done // CHUNK + 1) > 1 and chunks.bit_count() == 1:  # windows that double; the first chunk is on its way only
-                states, found = _rescaled(states, found, places, warm[-(chunks // 2) :])
-        leapfrogs = float(np.mean([state.num_steps for state in states]))
-        watch(Progress(min(done + CHUNK, total), total, divergences, leapfrogs))
-    z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*kept, strict=True))
-    return z, stats, found
+    reached = checkpoint.load(Reached(0, chains.states, unchanged(chains.places) if chains.places else None)) if checkpoint else None
+    reached = reached or Reached(0, chains.states, chains.whiten())
+    try:
+        while reached.done < total:
+            reached = _further(chains, reached, sampling, pool)
+            divergences = sum(int(stats["diverging"].sum()) for _, stats in reached.kept)
+            leapfrogs = float(np.mean([state.num_steps for state in reached.states]))
+            watch(Progress(min(reached.done, total), total, divergences, leapfrogs))
+            if checkpoint:
+                checkpoint.now_and_then(reached)
+    finally:
+        if checkpoint:
+            checkpoint.save(reached)
+    z, stats = (jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), *column) for column in zip(*reached.kept, strict=True))
+    return z, stats, reached.found
 
 
-def _rescaled(states: list[Any], found: Whitening, places: Layout, window: list) -> tuple[list[Any], Whitening]:
+def _further(chains: Chains, reached: Reached, sampling: Sampling, pool: ThreadPoolExecutor) -> Reached:
+    """All chains a chunk further, a thread for each."""
+    done, states, found, window, kept = reached
+    further = pool.map(lambda state: jax.device_get(chains.program(state, found, 1.0, CHUNK)), states)
+    states, told = map(list, zip(*further, strict=True))
+    z, gradient, stats = jax.tree.map(lambda *leaf: np.stack(leaf), *told)
+    numbers = np.arange(done, done + CHUNK)
+    keep = (numbers >= sampling.warmup) & (numbers < sampling.warmup + sampling.draws)
+    if keep.any():
+        kept = (*kept, (z[:, keep], {name: value[:, keep] for name, value in stats.items()}))
+    if done < sampling.warmup <= done + CHUNK:
+        states, window = _one_step_size(states), ()
+    elif done + CHUNK < sampling.warmup and found and chains.places:
+        window = (*window, (z, gradient))
+        if (chunks := done // CHUNK + 1).bit_count() == 1:  # windows that double
+            if chunks > 1:  # the first chunk is on its way only
+                states, found = _rescaled(states, found, chains.places, window)
+            window = ()
+    return Reached(done + CHUNK, states, found, window, kept)
+
+
+def _rescaled(states: list[Any], found: Whitening, places: Layout, window: Sequence) -> tuple[list[Any], Whitening]:
     """Chains and whitening about the middle, and in the units, of a window of warm-up draws and gradients of all chains.
 
     The mode of many effects and their spread lies far from where the draws are, and rotations are exact about the centre only.
@@ -247,7 +265,7 @@ def turns(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor)
             at, _ = program(states[0]._replace(z=q, z_grad=np.zeros_like(q)), found, 0.0, 1)  # both stay where nothing can be computed
             return float(at.potential_energy), np.asarray(at.z_grad)
 
-        return Chains(states, program, whitened(look, np.asarray(flat, float), places, pool.map), places)
+        return Chains(states, program, lambda: whitened(look, np.asarray(flat, float), places, pool.map), places)
 
     return ready
 

@@ -16,7 +16,8 @@ from bayestwin.numbers import fixed, number
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
 from bayestwin.report.what_if import what_if
-from bayestwin.runs import ACCESS_PAGE, REPORT, Run, replaced
+from bayestwin.runs import ACCESS_PAGE, REPORT, Run
+from bayestwin.scratch import replaced
 from bayestwin.twin.answered import Answered, answered_by_run
 from bayestwin.twin.twin import Quantity
 

@@ -1,0 +1,49 @@
+"""netCDF files where the disk may be full."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class Unfailing(io.FileIO):
+    """A file whose failed writes are told afterwards: HDF5 takes the process with it when one fails.
+
+    Attributes:
+        failure: the first error; nothing is written from then on.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        left = memoryview(data).cast("B")
+        size = len(left)
+        try:
+            while left and self.failure is None:
+                left = left[super().write(left) :]
+        except OSError as error:
+            self.failure = error
+        self.seek(len(left), io.SEEK_CUR)
+        return size
+
+
+def write_netcdf(path: Path, tree: xr.DataTree, encoding: Mapping[str, Any]) -> None:
+    """Write a DataTree.
+
+    Args:
+        path: the file.
+        tree: what is written.
+        encoding: of variables by path of their node.
+
+    Raises:
+        OSError: if the disk is full.
+    """
+    with Unfailing(path, "w+") as file:
+        tree.to_netcdf(file, engine="h5netcdf", encoding=encoding)
+    if file.failure is not None:
+        raise file.failure
