@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from bayestwin.errors import ExtractError, Fault
+from bayestwin.extracts.gaps import far_dates
 from bayestwin.extracts.rows import typed_rows
 from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.table import read_table
@@ -77,7 +78,8 @@ def read_deliveries(
         deliveries.append(Delivery(file, digest, len(table)))
     rows = pd.concat(frames, ignore_index=True) if frames else None
     if rows is not None:
-        faults += conflicts(rows, extract, [delivery.file for delivery in deliveries])
+        files = [delivery.file for delivery in deliveries]
+        faults += [*conflicts(rows, extract, files), *far_dates(rows, extract, files)]
     if faults:
         raise ExtractError(faults)
     if rows is None:
