@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +34,7 @@ def read_toml(path: Path, error: type[BayestwinError], remedy: str = "check the 
 
 
 def parsed[M: BaseModel](model: type[M], content: Mapping[str, Any]) -> M:
-    """A TOML table as a model; a number in quotes is no number, a number is no date.
+    """A TOML table as a model, every value of the type that TOML gives it: a number in quotes is no number, a date in quotes no date.
 
     Args:
         model: that it is to be.
@@ -50,4 +49,11 @@ def parsed[M: BaseModel](model: type[M], content: Mapping[str, Any]) -> M:
         >>> parsed(Lift, {"weeks": 3}).weeks
         3.0
     """
-    return model.model_validate_json(json.dumps(content, default=str), strict=True)  # JSON, as only there a list is a tuple and a text a date
+    return model.model_validate(_frozen(content), strict=True)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, which frozen models hold."""
+    if isinstance(value, Mapping):
+        return {key: _frozen(part) for key, part in value.items()}
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
