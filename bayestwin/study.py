@@ -13,6 +13,7 @@ import types
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
+from os.path import isfile
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
@@ -257,7 +258,7 @@ def _file_faults(study: Study, file: str) -> Iterable[Fault]:
         yield Fault(file, "file lies outside of the study's folder", value=name, expected=f"a file in {study.folder}", remedy=remedy)
     delivered = (name for extract in study.extracts for name in delivered_files(study.folder, extract))
     for name in dict.fromkeys([study.hierarchy.file, *delivered, *([study.truth] if study.truth else [])]):
-        if name not in outside and not (study.folder / name).is_file():
+        if name not in outside and not isfile(study.folder / name):
             yield Fault(
                 file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name"
             )

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
+from os.path import isfile  # unlike Path.is_file it has an answer for names that no file can have
 from pathlib import Path
 
 import pandas as pd
@@ -40,8 +41,8 @@ def delivered_files(folder: Path, extract: Extract) -> list[str]:
     """Names of an extract's files inside a folder, patterns written out; a pattern that fits no file stays as it is."""
     found: list[str] = []
     for name in extract.files:
-        fitting = [] if (folder / name).is_file() else sorted(glob(name, root_dir=folder, recursive=True))
-        found += [Path(fit).as_posix() for fit in fitting if (folder / fit).is_file()] or [name]
+        fitting = [] if isfile(folder / name) else sorted(glob(name, root_dir=folder, recursive=True))
+        found += [Path(fit).as_posix() for fit in fitting if isfile(folder / fit)] or [name]
     return list(dict.fromkeys(found))
 
 

@@ -7,6 +7,7 @@ import gzip
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 from typing import Literal
 
@@ -32,7 +33,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         ExtractError: if it is missing, empty, cut short, binary, or not a table.
     """
-    if not path.is_file():
+    if not isfile(path):
         raise _unreadable(path, "file is missing", "a file at this path", "copy the extract there or correct `file` in study.toml")
     if path.stat().st_size == 0:
         raise _unreadable(path, "file is empty", "a header and rows", "ask for the extract again")

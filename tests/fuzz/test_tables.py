@@ -1,12 +1,10 @@
 """Damaged tables end in a named error that says where, or are read as if nothing were wrong with them."""
 
+import pandas as pd
 import pytest
 from hypothesis import strategies as st
 from sound import Sound, for_all, is_named, is_usable, often, packed, same
-from tables import HARMLESS, REFUSED, line_of, with_cells, wrong_cells
-
-HIERARCHY = {"practices": "extracts/geography.csv", "clinic": "extracts/people.csv"}
-
+from tables import HARMLESS, REFUSED, Wrong, line_of, with_cells, wrong_cells
 
 @often
 def test_cells_that_cannot_be_used_are_all_named_with_column_line_and_value(sound: Sound, times: int) -> None:
@@ -104,3 +102,36 @@ def test_numbers_that_are_odd_yet_numbers_are_named_or_usable(sound: Sound, time
         assert is_named(error) if error else is_usable(found)
 
     for_all(25 * times, holds, data=st.data())
+
+
+@often
+def test_a_day_that_stands_decades_from_the_others_is_named_with_its_line(sound: Sound, times: int) -> None:
+    """Of extracts in which no row is a zero: one slip of the year must not make decades of zeros."""
+    zeros = [extract for extract in sound.study.extracts if extract.absent == "zero"]
+
+    def holds(data: st.DataObject) -> None:
+        extract = data.draw(st.sampled_from(zeros))
+        file, column = extract.file_label, extract.columns.event
+        header, *rows = sound.rows(file)
+        i, year = data.draw(st.integers(0, len(rows) - 1)), data.draw(st.sampled_from([1980, 1985, 1999, 2012, 2044]))
+        day = pd.Timestamp(year, 6, 15).strftime(extract.event_format or "%Y-%m-%d")
+        wrong = Wrong(i, column, day)
+        kept = all(rows[i][header.index(key)] == value for key, value in extract.where.items())
+        _, error = sound.after({file: packed(file, with_cells([header, *rows], [wrong]))})
+        if kept:
+            assert is_named(error), "silently read"
+            assert (file, column, i + 2) in {(fault.file, fault.column, fault.row) for fault in error.faults}, str(error)
+
+    for_all(8 * times, holds, data=st.data())
+
+
+def test_parquet_is_read_as_its_csv_is(sound: Sound) -> None:
+    study, files = sound.study, [*sound.tables, sound.study.hierarchy.file]
+    text = (study.folder / "study.toml").read_text(encoding="utf-8")
+    for file in files:
+        header, *rows = sound.rows(file)
+        pd.DataFrame(rows, columns=header).to_parquet(study.folder / f"{file}.parquet")
+        text = text.replace(f'"{file}"', f'"{file}.parquet"')
+    found, error = sound.after({"study.toml": text.encode()})
+    assert error is None, str(error)
+    assert same(found, sound.data)
