@@ -100,10 +100,9 @@ def read_decision(
     return decision, _scenarios(path.parent, decision, kinds, labels)
 
 
-def _scenarios(
-    folder: Path, decision: Decision, kinds: tuple[type[Change], ...], labels: Mapping[str, Sequence[str]]
-) -> list[Scenario]:
-    scenarios, faults = [], []
+def _scenarios(folder: Path, decision: Decision, kinds: tuple[type[Change], ...], labels: Mapping[str, Sequence[str]]) -> list[Scenario]:
+    scenarios: list[Scenario] = []
+    faults: list[Fault] = []
     for option in decision.option:
         try:
             scenarios.append(Scenario() if option.scenario is None else read_scenario(folder / option.scenario, kinds, labels))

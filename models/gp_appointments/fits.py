@@ -59,7 +59,9 @@ def _of_form(extract: StudyExtract, form: Form) -> Iterable[Fault]:
             yield Fault(FILE, f"{key} does not fit the stream {stream!r}", f"{place}.{key}", value=stated, expected=expected)
     if tuple(extract.dims) != form.dims:
         stated, remedy = str(list(extract.dims)), "map these columns, in this order"
-        yield Fault(FILE, f"dims do not fit the stream {stream!r}", f"{place}.dims", value=stated, expected=str(list(form.dims)), remedy=remedy)
+        yield Fault(
+            FILE, f"dims do not fit the stream {stream!r}", f"{place}.dims", value=stated, expected=str(list(form.dims)), remedy=remedy
+        )
     if extract.reports == "add":
         remedy = "hand over what was reported in all"
         yield Fault(FILE, f"the stream {stream!r} takes no triangle", f"{place}.reports", value="add", expected="'replace'", remedy=remedy)
@@ -67,7 +69,9 @@ def _of_form(extract: StudyExtract, form: Form) -> Iterable[Fault]:
         kind = barrier.kind
         if kind not in form.barriers and not isinstance(barrier, AbstractAbsence):
             expected = f"one of {list(form.barriers)} or an absence" if form.barriers else "absences alone"
-            yield Fault(FILE, f"the model does not see through this barrier of {stream!r}", f"{place}.barriers", value=kind, expected=expected)
+            yield Fault(
+                FILE, f"the model does not see through this barrier of {stream!r}", f"{place}.barriers", value=kind, expected=expected
+            )
 
 
 def _of_durations(extract: StudyExtract) -> Iterable[Fault]:
@@ -89,7 +93,9 @@ def _of_durations(extract: StudyExtract) -> Iterable[Fault]:
             yield Fault(FILE, "this model needs a coverage that is known", f"{place}.barriers", remedy=remedy)
         for stream in (coverage.covered, coverage.population):
             if stream not in (None, "patients", "registered"):
-                yield Fault(FILE, "coverage is no share of patients", f"{place}.barriers", value=stream, expected="'patients' or 'registered'")
+                yield Fault(
+                    FILE, "coverage is no share of patients", f"{place}.barriers", value=stream, expected="'patients' or 'registered'"
+                )
 
 
 def empty_areas(observations: Observations, people: np.ndarray) -> list[Fault]:

@@ -52,7 +52,10 @@ def test_text_is_kept_as_it_stands(tmp_path: Path) -> None:
         (b"a,b\n1,2,\n3,4,\n", r"rows have more fields than the header.*commas at the ends"),
         (b"a,b\n1,2\n3,4,5\n", r"Expected 2 fields in line 3, saw 3"),
         (b'a,b\n"1,2\n', r"EOF inside string"),
-        (b'a,b,c\n"x\ny",2,3\n\n3,4\n5,6,\n7', r"line 5: row has fewer fields than the header: found '3,4'; expected 3 fields(.|\n)*line 7: .*'7'"),
+        (
+            b'a,b,c\n"x\ny",2,3\n\n3,4\n5,6,\n7',
+            r"line 5: row has fewer fields than the header: found '3,4'; expected 3 fields(.|\n)*line 7: .*'7'",
+        ),
         (b"a,b\n" + b"1\n" * 12, r"row has fewer fields than the header, in 2 further rows"),
         (b"a,b\n1,\xff\n", r"is not UTF-8 text.*save the extract as UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), r"is not UTF-8|is binary, not text"),

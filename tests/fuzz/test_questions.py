@@ -18,6 +18,7 @@ from bayestwin.preposterior.decision import read_decision
 from bayestwin.preposterior.requests import granted, read_requests
 from bayestwin.twin.scenario import read_scenario
 
+KINDS = ["scenario", "requests", "decision"]
 PRACTICES = """
 name = "a hard winter"
 change = [
@@ -77,6 +78,12 @@ def reading(sound: Sound, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     return found
 
 
+def asked(reading: dict, kind: str) -> tuple[str, Callable[[bytes], Any]]:
+    if kind not in reading:
+        pytest.skip("asked of the clinic only")
+    return reading[kind]
+
+
 def outcome(read: Callable[[bytes], Any], content: bytes) -> BayestwinError | None:
     try:
         read(content)
@@ -92,44 +99,47 @@ def test_the_sound_files_are_read(reading: dict) -> None:
 
 
 @often
-def test_values_of_another_type_are_refused_with_their_key(reading: dict, times: int) -> None:
-    for text, read in reading.values():
-        tree = tomllib.loads(text)
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_of_another_type_are_refused_with_their_key(reading: dict, kind: str, times: int) -> None:
+    text, read = asked(reading, kind)
+    tree = tomllib.loads(text)
 
-        def holds(wrong: tuple) -> None:
-            path, value = wrong
-            if path[-1] == "set" and value == {}:
-                return
-            error = outcome(read, toml_of(put(tree, path, value)))
-            assert is_named(error), f"silently read: {path} = {value!r}"
-            assert any(str(path[0]) in (fault.column or "") for fault in error.faults), f"{path} = {value!r} is not named in\n{error}"
+    def holds(wrong: tuple) -> None:
+        path, value = wrong
+        if path[-1] == "set" and value == {}:
+            return
+        error = outcome(read, toml_of(put(tree, path, value)))
+        assert is_named(error), f"silently read: {path} = {value!r}"
+        assert any(str(path[0]) in (fault.column or "") for fault in error.faults), f"{path} = {value!r} is not named in\n{error}"
 
-        for_all(150 * times, holds, wrong=of_another_type(tree))
-
-
-@often
-def test_unknown_keys_are_refused_by_name(reading: dict, times: int) -> None:
-    for text, read in reading.values():
-        tree = tomllib.loads(text)
-        tables = [(), *(path for path, value in places(tree) if isinstance(value, dict))]
-
-        def holds(path: tuple, key: str) -> None:
-            error = outcome(read, toml_of(put(tree, (*path, key), 1)))
-            assert is_named(error), f"silently read: {path} {key!r}"
-            assert any(key in (fault.column or "") for fault in error.faults), str(error)
-
-        for_all(30 * times, holds, path=st.sampled_from(tables), key=st.sampled_from(["nmae", "kinds", "", " ", "x.y", "ü"]))
+    for_all(100 * times, holds, wrong=of_another_type(tree))
 
 
 @often
-def test_odd_values_and_absent_keys_are_named_or_usable(reading: dict, times: int) -> None:
-    for text, read in reading.values():
+@pytest.mark.parametrize("kind", KINDS)
+def test_unknown_keys_are_refused_by_name(reading: dict, kind: str, times: int) -> None:
+    text, read = asked(reading, kind)
+    tree = tomllib.loads(text)
+    tables = [(), *(path for path, value in places(tree) if isinstance(value, dict))]
 
-        def holds(tree: Any) -> None:
-            error = outcome(read, toml_of(tree))
-            assert error is None or is_named(error)
+    def holds(path: tuple, key: str) -> None:
+        error = outcome(read, toml_of(put(tree, (*path, key), 1)))
+        assert is_named(error), f"silently read: {path} {key!r}"
+        assert any(key in (fault.column or "") for fault in error.faults), str(error)
 
-        for_all(150 * times, holds, tree=absurd(tomllib.loads(text)))
+    for_all(30 * times, holds, path=st.sampled_from(tables), key=st.sampled_from(["nmae", "kinds", "", " ", "x.y", "ü"]))
+
+
+@often
+@pytest.mark.parametrize("kind", KINDS)
+def test_odd_values_and_absent_keys_are_named_or_usable(reading: dict, kind: str, times: int) -> None:
+    text, read = asked(reading, kind)
+
+    def holds(tree: Any) -> None:
+        error = outcome(read, toml_of(tree))
+        assert error is None or is_named(error)
+
+    for_all(100 * times, holds, tree=absurd(tomllib.loads(text)))
 
 
 @pytest.mark.parametrize(
@@ -162,9 +172,9 @@ def test_what_cannot_be_is_refused(reading: dict, old: str, new: str) -> None:
 
 
 def test_faults_of_all_scenarios_of_a_decision_come_at_once(reading: dict) -> None:
-    if "decision" not in reading:
-        pytest.skip("asked of the clinic only")
-    text, read = reading["decision"]
-    error = outcome(read, text.replace('{ name = "stay" }', '{ name = "stay", scenario = "a.toml" }').replace("team.toml", "b.toml").encode())
+    text, read = asked(reading, "decision")
+    error = outcome(
+        read, text.replace('{ name = "stay" }', '{ name = "stay", scenario = "a.toml" }').replace("team.toml", "b.toml").encode()
+    )
     assert is_named(error)
     assert [Path(fault.file).name for fault in error.faults] == ["a.toml", "b.toml"]

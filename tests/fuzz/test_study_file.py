@@ -36,7 +36,7 @@ def test_values_of_another_type_are_refused_with_their_key(sound: Sound, times: 
             return
         _, error = sound.after({FILE: toml_of(put(tree, path, value))})
         assert is_named(error), f"silently read: {path} = {value!r}"
-        first = [str(key) for key in path if not isinstance(key, int)][0]
+        first = next(str(key) for key in path if not isinstance(key, int))
         assert any(first in (fault.column or "") for fault in error.faults), f"{path} = {value!r} is not named in\n{error}"
 
     for_all(120 * times, holds, wrong=of_another_type(tree))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sound import Sound, for_all, is_named, is_usable, often, packed, same
 from tables import HARMLESS, REFUSED, Wrong, line_of, with_cells, wrong_cells
 
+
 @often
 def test_cells_that_cannot_be_used_are_all_named_with_column_line_and_value(sound: Sound, times: int) -> None:
     def holds(data: st.DataObject) -> None:
