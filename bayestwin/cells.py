@@ -12,6 +12,7 @@ from pydantic import model_validator
 
 from bayestwin.barriers import Access, Aggregate, Band, Barrier, Delay, Grid, Suppress
 from bayestwin.barriers.delay import netted
+from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import ExtractError, Fault
 from bayestwin.extracts.hierarchy import Hierarchy
 from bayestwin.extracts.observations import Observations
@@ -135,7 +136,12 @@ def absence_faults(extract: StudyExtract, observations: Observations, access: Ac
     grid = grid_of(observations, hierarchy)
     faults = []
     for absence in access.absences:
-        wrong = np.argwhere(observations.mask & ~absence.present(grid))
+        try:
+            present = absence.present(grid)
+        except AccessError as error:
+            faults.append(misfit(extract, error))
+            continue
+        wrong = np.argwhere(observations.mask & ~present)
         for where in wrong[:PER_CHECK]:
             cell = ", ".join(str(coord[i]) for coord, i in zip(grid.coords.values(), where, strict=True))
             problem = f"holds a number that the barrier {absence.title!r} says is not released"
@@ -144,6 +150,12 @@ def absence_faults(extract: StudyExtract, observations: Observations, access: Ac
         if len(wrong) > PER_CHECK:
             faults.append(Fault(extract.file_label, f"holds {len(wrong) - PER_CHECK} further numbers that {absence.title!r} rules out"))
     return faults
+
+
+def misfit(extract: StudyExtract, error: AccessError) -> Fault:
+    """The fault of a barrier that does not fit the cells of its extract."""
+    place, remedy = f"extract.{extract.name}.barriers", "correct the barrier's dim, labels or level in study.toml, or leave it out"
+    return Fault("study.toml", f"barrier does not fit its extract: {error}", place, remedy=remedy)
 
 
 def exact_sum_faults(extracts: Iterable[StudyExtract], observations: Mapping[str, Observations], hierarchy: Hierarchy) -> list[Fault]:
@@ -158,7 +170,10 @@ def exact_sum_faults(extracts: Iterable[StudyExtract], observations: Mapping[str
     for extract in extracts:
         for barrier in extract.barriers:
             if isinstance(barrier, Aggregate) and {barrier.exact, extract.stream} <= observations.keys():
-                faults += _sums_apart(extract, barrier, observations[str(barrier.exact)], observations[extract.stream], hierarchy)
+                try:
+                    faults += _sums_apart(extract, barrier, observations[str(barrier.exact)], observations[extract.stream], hierarchy)
+                except AccessError as error:
+                    faults.append(misfit(extract, error))
     return faults
 
 
@@ -167,6 +182,9 @@ def _sums_apart(extract: StudyExtract, barrier: Aggregate, fine: Observations, c
     further = tuple(range(2, fine.values.ndim))
     grid = grid_of(fine, hierarchy)
     plain = Grid(dict(list(grid.coords.items())[:2]), grid.above)
+    if barrier.out(plain).dims != coarse.dims[:2]:
+        summed, held_by = list(barrier.out(plain).dims), list(coarse.dims[:2])
+        raise AccessError(f"{barrier.title}: sums of {barrier.exact!r} have the dims {summed}, the extract has {held_by}")
     seen = barrier.total(fine.mask.all(further).astype(float), plain) == barrier.total(np.ones(plain.shape), plain)
     added, out = barrier.total(np.where(fine.mask, fine.values, 0).sum(further).astype(float), plain), barrier.out(plain)
     stated = coarse.values.sum(tuple(range(2, coarse.values.ndim)))

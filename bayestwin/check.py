@@ -18,7 +18,7 @@ WITHHELD = "withheld: no extract feeds the stream"
 
 
 def check_study(study: Study) -> dict[str, Any]:
-    """Read a study and every extract; the access ledger is the answer.
+    """Read a study and every extract, and bring them to the model; the access ledger is the answer.
 
     Args:
         study: the study.
@@ -26,20 +26,16 @@ def check_study(study: Study) -> dict[str, Any]:
     Raises:
         StudyError, ExtractError, ModelError: with every fault found.
     """
-    from bayestwin.study import ledger, read_hierarchy, read_observations, withheld
-    from bayestwin.twin.twin import load_twin
+    from bayestwin.prepared import prepare
 
-    model = load_twin(study.model, study.folder).definition
-    hierarchy = read_hierarchy(study)
-    rows = ledger(study, read_observations(study, hierarchy, model.streams, model.optional))
-    units = {level: len(codes) for level, codes in hierarchy.codes.items()}
+    prepared = prepare(study)
     return {
         "study": study.name,
         "as_of": str(study.as_of),
         "question": study.question,
-        "units": units,
-        "ledger": [row.as_row() for row in rows],
-        "withheld": withheld(study, model.streams),
+        "units": prepared.units,
+        "ledger": prepared.ledger,
+        "withheld": prepared.withheld,
     }
 
 

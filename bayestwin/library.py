@@ -2,6 +2,7 @@
 
 import shutil
 from difflib import get_close_matches
+from os.path import isfile
 from pathlib import Path
 
 from bayestwin.errors import Fault, ModelError
@@ -40,7 +41,7 @@ def find_model(name: str, base: Path | None = None) -> Path:
     """
     if "/" in name or "\\" in name:
         folder = (base or Path()) / name
-        if not (folder / "model.py").is_file():
+        if not isfile(folder / "model.py"):
             raise ModelError([Fault(str(folder), "no model here", expected="a folder with model.py", remedy="correct the path")])
         return folder
     known = names_in(library_folder("models"), "model.py")

@@ -9,6 +9,7 @@ from typing import Any
 
 from bayestwin.barriers import Unknown
 from bayestwin.barriers.selection import Sensitivity
+from bayestwin.errors import ExtractError, Fault, StudyError
 from bayestwin.extracts.held_out import HeldOut, without
 from bayestwin.infer.nesting import Nesting
 from bayestwin.study import Study, ledger, read_hierarchy, read_observations, withheld
@@ -23,6 +24,7 @@ class Prepared:
     Attributes:
         study, twin: what is asked, of which model.
         priors: the model's priors, the study's in their place.
+        units: number of units by level.
         data: the model's data.
         ledger: the access ledger as plain rows.
         provenance: where each stream came from.
@@ -32,6 +34,7 @@ class Prepared:
     study: Study
     twin: Twin
     priors: PriorTable
+    units: dict[str, int]
     data: Any
     ledger: list[dict[str, Any]]
     provenance: list[dict[str, Any]]
@@ -80,15 +83,25 @@ def prepare(study: Study, held: HeldOut | None = None) -> Prepared:
     """
     twin = load_twin(study.model, study.folder)
     stated = [Prior(p.name, p.distribution, p.parameters, p.unit, p.source, "") for p in study.priors]
-    priors = twin.definition.priors.override([*_selection_priors(study, twin), *stated], "study.toml")
-    hierarchy = read_hierarchy(study)
-    observations = read_observations(study, hierarchy, twin.definition.streams, twin.definition.optional)
+    faults: list[Fault] = []
+    try:
+        priors = twin.definition.priors.override([*_selection_priors(study, twin), *stated], "study.toml")
+    except StudyError as error:
+        faults += error.faults
+    try:
+        hierarchy = read_hierarchy(study)
+        observations = read_observations(study, hierarchy, twin.definition.streams, twin.definition.optional)
+    except ExtractError as error:
+        raise ExtractError([*faults, *error.faults]) from error
+    if faults:
+        raise StudyError(faults)
     exposed = twin.definition.exposures
     seen = {s: o if held is None or s in exposed else without(o, hierarchy, held) for s, o in observations.items()}
     return Prepared(
         study=study,
         twin=twin,
         priors=priors,
+        units={level: len(codes) for level, codes in hierarchy.codes.items()},
         data=twin.definition.prepare(study, hierarchy, seen),
         ledger=[row.as_row() for row in ledger(study, observations)],
         provenance=[asdict(o.provenance) for o in observations.values()],

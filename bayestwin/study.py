@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 import types
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
+from os.path import isfile
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from bayestwin.cells import StudyExtract, absence_faults, exact_sum_faults, row_checks, symbols_of
+from bayestwin.components.calendar import unknown_place
 from bayestwin.errors import ExtractError, Fault, StudyError
 from bayestwin.extracts.deliveries import delivered_files
 from bayestwin.extracts.hierarchy import Hierarchy, HierarchyFile, read_hierarchy_file
 from bayestwin.extracts.ledger import LedgerRow, ledger_row
 from bayestwin.extracts.observations import Observations, read_extract
+from bayestwin.extracts.validate import YEARS
+from bayestwin.toml import parsed, read_toml
 
 STUDY_FILE = "study.toml"
+EARLIEST, LATEST = (year.date() for year in YEARS)
 
 
 class SchoolHoliday(BaseModel):
@@ -37,6 +41,12 @@ class SchoolHoliday(BaseModel):
     start: date
     end: date
     share: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @model_validator(mode="after")
+    def _runs_forwards(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"a school holiday runs from {self.start} to {self.end}: give the earlier day first")
+        return self
 
 
 class Calendar(BaseModel):
@@ -54,11 +64,18 @@ class Calendar(BaseModel):
     subdivision: str | None = None
     school_holidays: tuple[SchoolHoliday, ...] = ()
 
+    @model_validator(mode="after")
+    def _has_known_holidays(self) -> Self:
+        problem = unknown_place(self.country, self.subdivision)
+        if problem:
+            raise ValueError(f"{problem}: give ISO 3166 codes, such as GB and ENG")
+        return self
+
 
 class StudyPrior(BaseModel):
     """A prior that the study states in place of the model's own; unit and source are required."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     distribution: Literal["Normal", "LogNormal", "HalfNormal", "Beta", "Gamma"]
@@ -87,7 +104,7 @@ class Study(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
     model: str
     question: str
     audience: str
@@ -100,6 +117,13 @@ class Study(BaseModel):
     priors: Annotated[tuple[StudyPrior, ...], Field(alias="prior")] = ()
     truth: str | None = None
     _folder: Path = PrivateAttr(default=Path())
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_a_day_of_our_time(cls, as_of: date) -> date:
+        if not EARLIEST <= as_of <= LATEST:
+            raise ValueError(f"give a day from {EARLIEST} to {LATEST}, as all dates of extracts are")
+        return as_of
 
     @property
     def folder(self) -> Path:
@@ -141,15 +165,9 @@ def read_study(path: str | Path) -> Study:
     """
     path = Path(path)
     file = path / STUDY_FILE if path.is_dir() else path
+    raw = read_toml(file, StudyError, remedy="give the folder that holds study.toml; `bayestwin init` makes one")
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        remedy = "give the folder that holds study.toml; `bayestwin init` makes one"
-        raise StudyError([Fault(str(file), f"cannot be read ({error.strerror})", expected="a study.toml", remedy=remedy)]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise StudyError([Fault(str(file), f"is not TOML: {error}", remedy="mend the syntax at that place")]) from error
-    try:
-        study = Study.model_validate(raw)
+        study = parsed(Study, raw)
     except ValidationError as error:
         raise StudyError([_schema_fault(file.name, detail) for detail in error.errors()]) from error
     study._folder = file.parent
@@ -192,21 +210,15 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _consistency(study: Study, file: str) -> Iterable[Fault]:
-    """Faults that no single key shows: missing files, names used twice, levels and dims that do not fit."""
-    for name in dict.fromkeys(
-        [
-            study.hierarchy.file,
-            *(name for e in study.extracts for name in delivered_files(study.folder, e)),
-            *([study.truth] if study.truth else []),
-        ]
-    ):
-        if not (study.folder / name).is_file():
-            yield Fault(
-                file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name"
-            )
-    streams = [extract.stream for extract in study.extracts]
-    for stream in dict.fromkeys(s for s in streams if streams.count(s) > 1):
+    """Faults that no single key shows: missing files, names used twice or not at all, levels and dims that do not fit."""
+    yield from _file_faults(study, file)
+    for stream in _twice(extract.stream for extract in study.extracts):
         yield Fault(file, "stream is fed by two extracts", "extract.stream", value=stream, expected="one extract a stream")
+    for name in _twice(extract.name for extract in study.extracts):
+        yield Fault(file, "two extracts have one name", "extract.name", value=name, expected="a name of its own for each extract")
+    for name in _twice(prior.name for prior in study.priors):
+        yield Fault(file, "two priors of one parameter", "prior.name", value=name, expected="one prior a parameter", remedy="remove one")
+    yield from _reference_faults(study, file)
     for extract in study.extracts:
         if extract.level not in study.hierarchy.columns:
             near = get_close_matches(extract.level, study.hierarchy.columns, n=1)
@@ -235,6 +247,40 @@ def _consistency(study: Study, file: str) -> Iterable[Fault]:
                 value=dim,
                 expected=f"one of {list(extract.dims)}",
             )
+
+
+def _file_faults(study: Study, file: str) -> Iterable[Fault]:
+    """Files that are not there, or outside of the study's folder; only the truth of a simulated study may lie beside it."""
+    named = [study.hierarchy.file, *(name for extract in study.extracts for name in extract.files)]
+    outside = [name for name in dict.fromkeys(named) if Path(name).is_absolute() or ".." in Path(name).parts]
+    for name in outside:
+        remedy = "copy it into the folder: a study holds all that it reads"
+        yield Fault(file, "file lies outside of the study's folder", value=name, expected=f"a file in {study.folder}", remedy=remedy)
+    delivered = (name for extract in study.extracts for name in delivered_files(study.folder, extract))
+    for name in dict.fromkeys([study.hierarchy.file, *delivered, *([study.truth] if study.truth else [])]):
+        if name not in outside and not isfile(study.folder / name):
+            yield Fault(
+                file, "file is missing", value=name, expected=f"a file in {study.folder}", remedy="copy it there or correct its name"
+            )
+
+
+def _reference_faults(study: Study, file: str) -> Iterable[Fault]:
+    """Barriers that name a stream which no extract feeds."""
+    fed = [extract.stream for extract in study.extracts]
+    for extract in study.extracts:
+        for barrier in extract.barriers:
+            for key in ("exact", "covered", "population"):
+                stream = getattr(barrier, key) if key in type(barrier).model_fields else None
+                if stream is not None and stream not in fed:
+                    near = get_close_matches(stream, fed, n=1)
+                    remedy = f"did you mean {near[0]!r}?" if near else None
+                    place = f"extract.{extract.name}.barriers.{barrier.title}.{key}"
+                    yield Fault(file, "no extract feeds the stream", place, value=stream, expected=f"one of {fed}", remedy=remedy)
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    names = list(names)
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
 def read_hierarchy(study: Study) -> Hierarchy:

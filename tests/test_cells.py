@@ -86,6 +86,41 @@ def test_a_number_under_embargo(tiny_study: Path) -> None:
     assert "holds a number that the barrier 'embargo' says is not released: found '2022-01-01, A1'" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("barrier", "message"),
+    [
+        (
+            'kind = "site_absence"\ndim = "area"\nabsent = ["A9"]',
+            r"does not fit its extract: site_absence: \['A9'\] are not among the areas",
+        ),
+        ('kind = "site_absence"\ndim = "clinic"\nabsent = []', r"does not fit its extract: site_absence: there is no dim 'clinic' here"),
+    ],
+)
+def test_an_absence_that_does_not_fit_is_a_fault_of_the_study(tiny_study: Path, barrier: str, message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        bt.check_study(bt.read_study(with_barriers(tiny_study, f"[[extract.barriers]]\n{barrier}")))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            'level = "board"\nexact',
+            'level = "region"\nexact',
+            r"'durations' have the dims \['month', 'region'\], the extract has \['month', 'board'\]",
+        ),
+        ('level = "board"\nexact', 'level = "country"\nexact', r"sums by country need to know which units belong"),
+    ],
+)
+def test_sums_of_other_cells_than_the_extract_has_are_a_fault_of_the_study(tiny_study: Path, old: str, new: str, message: str) -> None:
+    file = tiny_study / "study.toml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(StudyError, match=f"does not fit its extract: aggregate: .*{message}"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
 def test_sums_that_should_agree_and_do_not(nhs_folder: Path, tmp_path: Path) -> None:
     study = tmp_path / "nhs"
     bt.init_study(study, "nhs_gp", nhs_folder)

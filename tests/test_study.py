@@ -1,4 +1,5 @@
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -60,6 +61,34 @@ def test_hash_ignores_layout_and_comments(tiny_study: Path) -> None:
         ("as_of = ", "as_of = 1", r"is not TOML|as_of"),
         ("[calendar]", "[calendar", r"is not TOML"),
         ('repeated = "sum"', 'repeated = "sum"\ncolumns.report = "x"', r"repeated|is not TOML"),
+        ("horizon_weeks = 8", 'horizon_weeks = "8"', r"horizon_weeks.*valid integer: found '8'"),
+        ("horizon_weeks = 8", "horizon_weeks = true", r"horizon_weeks.*valid integer: found 'True'"),
+        ("structural = true", "structural = 1", r"structural.*valid boolean: found '1'"),
+        ("slope_sd = 0.25", "slope_sd = nan", r"slope_sd.*finite number: found 'nan'"),
+        ("slope_range = [-0.5, 0.5]", "slope_range = [-0.5, inf]", r"slope_range.*finite number"),
+        ("start = 2021-10-25", "start = 20211025", r"school_holidays\.0\.start.*valid date: found '20211025'"),
+        ("end = 2021-10-29", "end = 2021-10-09", r"runs from 2021-10-25 to 2021-10-09: give the earlier day first"),
+        ('country = "GB"', 'country = "UKK"', r"Country UKK not available: give ISO 3166 codes"),
+        ('subdivision = "ENG"', 'subdivision = "Kent"', r"does not have subdivision Kent"),
+        ('name = "nhs_gp"', 'name = ".."', r"'name'.*pattern"),
+        ('name = "nhs_gp"', 'name = "nhs_gp"\nfoo = ' + "[" * 9_999, r"is not TOML"),
+        ("horizon_weeks = 8", "horizon_weeks = " + "9" * 9_999, r"is not TOML"),
+        (
+            'exact = "durations"',
+            'exact = "duration"',
+            r"aggregate\.exact'.*no extract feeds the stream: found 'duration'.*did you mean 'durations'",
+        ),
+        ('covered = "patients"', 'covered = "patient"', r"coverage\.covered'.*no extract feeds the stream.*did you mean 'patients'"),
+        ('name = "staff and mode"', 'name = "actual durations"', r"two extracts have one name: found 'actual durations'"),
+        ('mode = ["Face-to-Face"', 'mode = ["Unknown", "Face-to-Face"', r"categories of 'mode' are .*give each category once"),
+        ('{ area = "sub_icb_location_code", board', '{ week = "sub_icb_location_code", board', r"levels cannot be named \['week'\]"),
+        (
+            '"extracts/geography.csv"',
+            '"../geography.csv"',
+            r"outside of the study's folder: found '../geography\.csv'.*copy it into the folder",
+        ),
+        ('"extracts/geography.csv"', '"' + "x" * 5_000 + '"', r"file is missing: found 'xxx"),
+        ('"extracts/geography.csv"', '"a\\u0000b"', r"file is missing"),
     ],
 )
 def test_a_faulty_study_is_refused_with_the_place_and_the_remedy(tiny_study: Path, old: str, new: str, message: str) -> None:
@@ -102,6 +131,73 @@ def test_a_file_that_is_no_text_is_no_study(tiny_study: Path) -> None:
     (tiny_study / "study.toml").write_bytes(b"\xff\xfe\0\0")
     with pytest.raises(StudyError, match="is not TOML"):
         bt.read_study(tiny_study)
+
+
+@pytest.mark.parametrize("day", ["1979-12-31", "2100-01-02", "9999-12-31", "0001-01-01"])
+def test_a_study_is_asked_as_of_a_day_of_our_time(tiny_study: Path, day: str) -> None:
+    with pytest.raises(StudyError, match=f"as_of.*give a day from 1980-01-01 to 2100-01-01.*found '{day}'"):
+        bt.read_study(edited(tiny_study, "as_of = 2022-02-06", f"as_of = {day}"))
+
+
+def test_levels_cannot_be_none_at_all(tiny_study: Path) -> None:
+    file = tiny_study / "study.toml"
+    file.write_text(re.sub(r"(?m)^columns = \{ area .*$", "columns = {}", file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(StudyError, match=r"hierarchy\.columns"):
+        bt.read_study(tiny_study)
+
+
+def test_a_byte_order_mark_before_the_study_is_passed_over(tiny_study: Path) -> None:
+    before = bt.read_study(tiny_study)
+    (tiny_study / "study.toml").write_bytes(b"\xef\xbb\xbf" + (tiny_study / "study.toml").read_bytes())
+    assert bt.read_study(tiny_study) == before
+
+
+def with_prior(folder: Path, name: str, distribution: str, parameters: str) -> Path:
+    with (folder / "study.toml").open("a", encoding="utf-8") as file:
+        file.write(
+            f'\n[[prior]]\nname = "{name}"\ndistribution = "{distribution}"\nparameters = {parameters}\nunit = "1"\nsource = "a count"\n'
+        )
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "distribution", "parameters", "message"),
+    [
+        (
+            "other_ratio",
+            "Normal",
+            "[1.0, 0.1]",
+            r"'other_ratio' reaches where it cannot be: found 'Normal'; expected a family from 0 to inf",
+        ),
+        ("other_ratio", "LogNormal", "[0.3, 0.0]", r"has a parameter that is not above zero.*expected a spread above zero"),
+        ("other_ratio", "Gamma", "[-1.0, 2.0]", r"has a parameter that is not above zero.*expected numbers above zero"),
+        ("sd_area", "HalfNormal", "[-0.2]", r"has a parameter that is not above zero"),
+        ("sd_area", "HalfNormal", "[[0.2, 0.3]]", r"'sd_area' has the wrong shape.*expected numbers"),
+        ("sd_area", "HalfNormal", "[0.2, 0.3]", r"wrong number of parameters"),
+        ("weekday_effect", "Normal", "[0.0, 0.1]", r"'weekday_effect' has the wrong shape.*lists of 4, that make 4 values"),
+        ("weekday_effect", "Normal", "[[0.0, 0.1], [1.0, 1.0, 1.0]]", r"wrong shape"),
+        ("weekday_effect", "Normal", "[[0.0, 0.1, 0.2, inf], 1.0]", r"finite number"),
+    ],
+)
+def test_a_prior_that_cannot_be_is_refused(tiny_study: Path, name: str, distribution: str, parameters: str, message: str) -> None:
+    from bayestwin.prepared import prepare
+
+    with pytest.raises(StudyError, match=message):
+        prepare(bt.read_study(with_prior(tiny_study, name, distribution, parameters)))
+
+
+def test_two_priors_of_one_parameter_are_refused(tiny_study: Path) -> None:
+    for spread in ("[0.2]", "[0.3]"):
+        with_prior(tiny_study, "sd_area", "HalfNormal", spread)
+    with pytest.raises(StudyError, match=r"two priors of one parameter: found 'sd_area'"):
+        bt.read_study(tiny_study)
+
+
+def test_a_faulty_prior_and_faulty_rows_are_reported_together(tiny_study: Path) -> None:
+    (tiny_study / "extracts" / "practice_coverage.csv.gz").write_bytes(b"")
+    with pytest.raises(ExtractError) as caught:
+        bt.check_study(bt.read_study(with_prior(tiny_study, "sd_aera", "HalfNormal", "[0.2]")))
+    assert {fault.file for fault in caught.value.faults} == {"study.toml", "extracts/practice_coverage.csv.gz"}
 
 
 def test_the_same_study_at_another_date(tiny_study: Path) -> None:

@@ -44,6 +44,10 @@ class Aggregate(AbstractChannel):
     def _adds_something_up(self) -> Self:
         if not (self.period or self.level or self.categories):
             raise ValueError("nothing is added up: give period, level or categories")
+        for dim, groups in self.categories.items():
+            added = [label for labels in groups.values() for label in labels]
+            if len(set(added)) < len(added):
+                raise ValueError(f"categories of {dim!r} add up {sorted(added)}: each belongs to one group")
         return self
 
     @property
@@ -85,7 +89,8 @@ class Aggregate(AbstractChannel):
             steps.append((str(dim), self.level, codes, index))
         for dim, groups in self.categories.items():
             of = {old: new for new, olds in groups.items() for old in olds}
-            there = grid.coords[dim] if dim in grid.coords else np.array([])
+            need(dim in grid.coords, f"{self.title}: there is no dim {dim!r} here: {list(grid.dims)}")
+            there = grid.coords[dim]
             need(
                 set(of) == set(map(str, there)),
                 f"{self.title}: categories of {dim!r} add up {sorted(of)}; there are {sorted(map(str, there))}",

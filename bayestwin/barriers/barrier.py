@@ -48,7 +48,7 @@ class AbstractBarrier(BaseModel, ABC):
         name: what to call it where an access has two of a kind; the kind if absent.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str | None = None
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MECHANISMS = ("discrete_laplace", "discrete_gaussian", "gaussian")
 NEGLIGIBLE = 1e-13
+LEAST_SPREAD, LARGEST_SPREAD = 1e-9, 1e5  # beyond the larger one no window over the true count is short enough to be summed over
 
 
 class DPNoise(Randomised):
@@ -38,9 +39,9 @@ class DPNoise(Randomised):
     kind: Literal["dp_noise"] = "dp_noise"
     mechanism: Literal["discrete_laplace", "discrete_gaussian", "gaussian"] | None = None
     sensitivity: Annotated[float, Field(gt=0)] = 1.0
-    epsilon: Annotated[float, Field(gt=0)] | None = None
-    delta: Annotated[float, Field(gt=0, lt=1)] | None = None
-    rho: Annotated[float, Field(gt=0)] | None = None
+    epsilon: Annotated[float, Field(ge=1e-9)] | None = None
+    delta: Annotated[float, Field(ge=1e-300, lt=1)] | None = None
+    rho: Annotated[float, Field(ge=1e-18)] | None = None
     scale: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
@@ -57,6 +58,10 @@ class DPNoise(Randomised):
             raise ValueError("a Laplace release is stated by epsilon (or scale): rho and delta belong to Gaussian noise")
         if self.mechanism != "discrete_laplace" and (self.epsilon is not None) != (self.delta is not None):
             raise ValueError("a Gaussian release by epsilon needs delta too (and delta needs epsilon); or state rho")
+        if not LEAST_SPREAD <= self.spread <= LARGEST_SPREAD:
+            raise ValueError(
+                f"noise of spread {self.spread:.3g} cannot be summed out: it must lie from {LEAST_SPREAD:g} to {LARGEST_SPREAD:g}"
+            )
         return self
 
     @property

@@ -188,7 +188,8 @@ class NonResponse(AbstractChannel, Sensitivity):
 
 def present_but(grid: Grid, dim: str, absent: tuple[str, ...], title: str) -> np.ndarray:
     """All cells but those of some labels along a dim."""
-    labels = grid.coords[dim].astype(str) if dim in grid.coords else np.array([], str)
+    need(dim in grid.coords, f"{title}: there is no dim {dim!r} here: {list(grid.dims)}")
+    labels = grid.coords[dim].astype(str)
     unknown = [label for label in absent if label not in labels]
     need(not unknown, f"{title}: {unknown} are not among the {dim}s: {list(labels)}")
     return np.broadcast_to(grid.along(dim, ~np.isin(labels, absent)), grid.shape)

@@ -38,6 +38,26 @@ def public_holidays(days: np.ndarray, country: str, subdivision: str | None) -> 
     return np.isin(days, np.array(sorted(dates), dtype="datetime64[D]"))
 
 
+def unknown_place(country: str, subdivision: str | None) -> str | None:
+    """Why the public holidays of a place are not known; None where they are.
+
+    Args:
+        country: ISO 3166 country code.
+        subdivision: its subdivision, or None.
+
+    Example:
+        >>> unknown_place("GB", "ENG"), unknown_place("GB", "Yorkshire")
+        (None, 'Entity `GB` does not have subdivision Yorkshire')
+    """
+    import holidays
+
+    try:
+        holidays.country_holidays(country, subdiv=subdivision)
+    except NotImplementedError as error:
+        return str(error)
+    return None
+
+
 def day_kinds(days: np.ndarray, holiday: np.ndarray) -> np.ndarray:
     """Kind of each day: a holiday that falls on a working day is HOLIDAY, at a weekend it stays a weekend."""
     weekday = (days.astype("datetime64[D]").astype(int) + 3) % 7

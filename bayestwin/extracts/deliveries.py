@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from glob import glob
+from os.path import isfile  # unlike Path.is_file it has an answer for names that no file can have
 from pathlib import Path
 
 import pandas as pd
 
 from bayestwin.errors import ExtractError, Fault
+from bayestwin.extracts.gaps import far_dates
 from bayestwin.extracts.rows import typed_rows
 from bayestwin.extracts.schema import Extract
 from bayestwin.extracts.table import read_table
@@ -39,8 +41,8 @@ def delivered_files(folder: Path, extract: Extract) -> list[str]:
     """Names of an extract's files inside a folder, patterns written out; a pattern that fits no file stays as it is."""
     found: list[str] = []
     for name in extract.files:
-        fitting = [] if (folder / name).is_file() else sorted(glob(name, root_dir=folder, recursive=True))
-        found += [Path(fit).as_posix() for fit in fitting if (folder / fit).is_file()] or [name]
+        fitting = [] if isfile(folder / name) else sorted(glob(name, root_dir=folder, recursive=True))
+        found += [Path(fit).as_posix() for fit in fitting if isfile(folder / fit)] or [name]
     return list(dict.fromkeys(found))
 
 
@@ -77,7 +79,8 @@ def read_deliveries(
         deliveries.append(Delivery(file, digest, len(table)))
     rows = pd.concat(frames, ignore_index=True) if frames else None
     if rows is not None:
-        faults += conflicts(rows, extract, [delivery.file for delivery in deliveries])
+        files = [delivery.file for delivery in deliveries]
+        faults += [*conflicts(rows, extract, files), *far_dates(rows, extract, files)]
     if faults:
         raise ExtractError(faults)
     if rows is None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from bayestwin.errors import ExtractError, Fault
+from bayestwin.extracts.schema import RESERVED
 from bayestwin.extracts.table import read_table
+from bayestwin.extracts.validate import is_missing
+from bayestwin.periods import RESOLUTIONS
 
 
 class HierarchyFile(BaseModel):
@@ -27,8 +31,16 @@ class HierarchyFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     file: str
-    columns: dict[str, str]
+    columns: Annotated[dict[str, str], Field(min_length=1)]
     names: str | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _levels_have_names_of_their_own(cls, columns: dict[str, str]) -> dict[str, str]:
+        taken = sorted(columns.keys() & {*RESERVED, *RESOLUTIONS, ""})
+        if taken:
+            raise ValueError(f"levels cannot be named {taken}: these names are in use; choose others")
+        return columns
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,10 @@ def read_hierarchy_file(folder: Path, spec: HierarchyFile) -> Hierarchy:
     Raises:
         ExtractError: if the file cannot be read, a column is missing, a leaf is listed twice, or a unit has two parents.
     """
-    table = read_table(folder / spec.file)
+    try:
+        table = read_table(folder / spec.file)
+    except ExtractError as error:
+        raise ExtractError([replace(fault, file=spec.file) for fault in error.faults]) from error
     wanted = [*spec.columns.values(), *([spec.names] if spec.names else [])]
     missing = [column for column in wanted if column not in table]
     if missing:
@@ -90,7 +105,7 @@ def _blanks(table: pd.DataFrame, spec: HierarchyFile) -> list[Fault]:
     return [
         _fault(spec.file, f"code of the {level} is empty", column, int(i) + 2, expected="a code", remedy="add the code or remove the row")
         for level, column in spec.columns.items()
-        for i in table.index[table[column].fillna("") == ""]
+        for i in table.index[is_missing(table[column])]
     ]
 
 

@@ -26,7 +26,7 @@ def typed_rows(table: pd.DataFrame, extract: Extract, units: Sequence[str], symb
         the dims as text. Without a report column, report is known.
     """
     columns = extract.columns
-    event = dates(table[columns.event], extract.event_format).to_numpy()
+    event = dates(table[columns.event], extract.event_format, months=extract.resolution == "month").to_numpy()
     stated = {step: dates(table[column], None).to_numpy() for step, column in columns.later.items()}
     known = stated.get("known", stated.get("report", _published(event, extract)))
     undated = is_missing(table[columns.event]) & (extract.undated == "keep")

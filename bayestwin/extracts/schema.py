@@ -106,6 +106,14 @@ class Extract(BaseModel):
         """Whether rows of one key and version are to be added."""
         return self.line_list or self.repeated == "sum"
 
+    @field_validator("categories")
+    @classmethod
+    def _each_category_once(cls, categories: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        for dim, labels in categories.items():
+            if not labels or len(set(labels)) < len(labels):
+                raise ValueError(f"categories of {dim!r} are {list(labels)}: give each category once, and at least one")
+        return categories
+
     @field_validator("event_format")
     @classmethod
     def _can_be_parsed(cls, layout: str | None) -> str | None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from os.path import isfile
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +16,7 @@ import pandas as pd
 from pyarrow import ArrowException
 
 from bayestwin.errors import ExtractError, Fault
+from bayestwin.extracts.validate import PER_CHECK, further
 
 LONGEST_HEADER = 65_536  # bytes; a first line beyond this is no header
 
@@ -28,7 +33,7 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         ExtractError: if it is missing, empty, cut short, binary, or not a table.
     """
-    if not path.is_file():
+    if not isfile(path):
         raise _unreadable(path, "file is missing", "a file at this path", "copy the extract there or correct `file` in study.toml")
     if path.stat().st_size == 0:
         raise _unreadable(path, "file is empty", "a header and rows", "ask for the extract again")
@@ -42,7 +47,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise _unreadable(path, f"is not UTF-8 text (byte {error.start})", "UTF-8", "save the extract as UTF-8") from error
     except pd.errors.EmptyDataError as error:
         raise _unreadable(path, "file has no header", "a header and rows", "ask for the extract again") from error
-    except (pd.errors.ParserError, ValueError, OSError, ArrowException) as error:
+    except (pd.errors.ParserError, csv.Error, ValueError, OSError, ArrowException) as error:
         raise _unreadable(
             path, f"cannot be read as a table ({str(error).strip()})", "CSV, CSV.gz or Parquet", "check the file's format"
         ) from error
@@ -54,22 +59,47 @@ def read_table(path: Path) -> pd.DataFrame:
 def _read_parquet(path: Path) -> pd.DataFrame:
     import pyarrow.parquet as pq
 
-    return pq.ParquetFile(path).read().to_pandas(ignore_metadata=True).astype("string")
+    file = pq.ParquetFile(path)
+    _refuse_twice(path, file.schema_arrow.names)
+    return file.read().to_pandas(ignore_metadata=True).astype("string")
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     _refuse_binary(path)
     packed: Literal["gzip"] | None = "gzip" if path.suffix == ".gz" else None
     header = pd.read_csv(path, dtype="string", keep_default_na=False, header=None, nrows=1, compression=packed).iloc[0]
-    for name in header[header.duplicated() & (header != "")]:
-        raise _unreadable(path, f"has two columns named {name!r}", "each column once", "rename or remove one of them")
+    _refuse_twice(path, header.tolist())
     table = pd.read_csv(path, dtype="string", keep_default_na=False, skip_blank_lines=False, compression=packed)
     if not isinstance(table.index, pd.RangeIndex):
         raise _unreadable(path, "rows have more fields than the header", "as many", "complete the header or remove the commas at the ends")
     table.index = pd.Index(_lines(table))
     doubtful = table[table.iloc[:, 0] == ""]
     blank = doubtful.index[(doubtful == "").all(axis=1)]
-    return table.drop(index=blank) if len(blank) else table
+    table = table.drop(index=blank) if len(blank) else table
+    if (table.iloc[:, -1] == "").any():  # as the last cell of a row that ends early reads too
+        _refuse_short_rows(path, table.shape[1])
+    return table
+
+
+def _refuse_twice(path: Path, names: Sequence[str]) -> None:
+    twice = [name for name in dict.fromkeys(names) if name and names.count(name) > 1]
+    if twice:
+        fault = Fault(path.name, "has two columns of one name", expected="each column once", remedy="rename or remove one of them")
+        raise ExtractError([replace(fault, column=name) for name in twice])
+
+
+def _refuse_short_rows(path: Path, columns: int) -> None:
+    """A row that ends early is cut off, or lacks a cell before the last."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    fault = Fault(path.name, "row has fewer fields than the header", expected=f"{columns} fields", remedy="ask for the extract again")
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as stream:
+        reader, line, faults = csv.reader(stream), 1, []
+        for fields in reader:
+            if 0 < len(fields) < columns:
+                faults.append(replace(fault, row=line, value=",".join(fields)[:80]))
+            line = reader.line_num + 1
+    if faults:
+        raise ExtractError(faults[:PER_CHECK] + further(fault, len(faults)))
 
 
 def _lines(table: pd.DataFrame) -> np.ndarray:

@@ -59,11 +59,18 @@ def is_missing(text: pd.Series) -> np.ndarray:
     return by_unique(text, lambda unique: (unique.fillna("").str.strip() == "").to_numpy(bool))
 
 
-def dates(text: pd.Series, layout: str | None) -> pd.Series:
-    """Dates from text, NaT where it is none or out of bounds; an ISO time zone is dropped, the local date kept."""
+def dates(text: pd.Series, layout: str | None, months: bool = False) -> pd.Series:
+    """Dates from text, NaT where it is none or out of bounds; an ISO time zone is dropped, the local date kept.
+
+    Args:
+        text: of each row.
+        layout: strptime format; ISO 8601 if None.
+        months: whether an ISO month without a day stands for its first.
+    """
+    shape = r"\s*\d{4}-\d{2}" if months else r"\s*\d{4}-?\d{2}-?\d{2}"
 
     def parse(unique: pd.Series) -> np.ndarray:
-        plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(r"\s*\d{4}-?\d{2}")) if layout is None else unique
+        plain = unique.str.replace(ZONED, r"\1", regex=True).where(unique.str.match(shape)) if layout is None else unique
         parsed = pd.to_datetime(plain, format=layout or "ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
         return parsed.where(parsed.between(*YEARS)).to_numpy("datetime64[ns]")
 

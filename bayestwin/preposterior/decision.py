@@ -19,9 +19,9 @@ import numpy as np
 from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bayestwin.errors import Fault, RequestError
+from bayestwin.errors import Fault, RequestError, ScenarioError
 from bayestwin.preposterior.requests import Request
-from bayestwin.toml import read_toml
+from bayestwin.toml import parsed, read_toml
 from bayestwin.twin.scenario import Change, Scenario, read_scenario
 
 
@@ -34,7 +34,7 @@ class Option(BaseModel):
         cost: a week, in the decision's unit.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     scenario: str | None = None
@@ -44,7 +44,7 @@ class Option(BaseModel):
 class Loss(BaseModel):
     """What one unit of a quantity, averaged over the weeks ahead and of all units together, costs a week in the decision's unit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     quantity: str
     per: float
@@ -60,7 +60,7 @@ class Decision(BaseModel):
         loss: what the forecast puts on every option.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     unit: str
     weeks: float = Field(gt=0)
@@ -85,20 +85,32 @@ def read_decision(
         labels: labels by level, which changes may name.
 
     Raises:
-        RequestError: if the file is missing, is not TOML, has a key or value that is not of the schema, or a quantity that is not the model's.
-        ScenarioError: if a scenario is at fault.
+        RequestError: if the file is missing, is not TOML, has a key or value that is not of the schema, two options of one name, or a quantity
+            that is not the model's.
+        ScenarioError: if scenarios are at fault, with the faults of all.
     """
     path = Path(path)
     content = read_toml(path, RequestError)
     try:
-        decision = Decision.model_validate(content)
+        decision = parsed(Decision, content)
     except ValidationError as error:
         raise RequestError([_fault(str(path), dict(detail)) for detail in error.errors()]) from error
     if faults := list(_unknown(str(path), decision, quantities)):
         raise RequestError(faults)
-    return decision, [
-        Scenario() if option.scenario is None else read_scenario(path.parent / option.scenario, kinds, labels) for option in decision.option
-    ]
+    return decision, _scenarios(path.parent, decision, kinds, labels)
+
+
+def _scenarios(folder: Path, decision: Decision, kinds: tuple[type[Change], ...], labels: Mapping[str, Sequence[str]]) -> list[Scenario]:
+    scenarios: list[Scenario] = []
+    faults: list[Fault] = []
+    for option in decision.option:
+        try:
+            scenarios.append(Scenario() if option.scenario is None else read_scenario(folder / option.scenario, kinds, labels))
+        except ScenarioError as error:
+            faults += error.faults
+    if faults:
+        raise ScenarioError(faults)
+    return scenarios
 
 
 def _fault(file: str, detail: Mapping[str, Any]) -> Fault:
@@ -107,6 +119,9 @@ def _fault(file: str, detail: Mapping[str, Any]) -> Fault:
 
 
 def _unknown(file: str, decision: Decision, quantities: Sequence[str]) -> Iterable[Fault]:
+    options = [option.name for option in decision.option]
+    for name in dict.fromkeys(name for name in options if options.count(name) > 1):
+        yield Fault(file, "two options have one name", "option", value=name, expected="a name of its own for each option")
     names = [loss.quantity for loss in decision.loss]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield Fault(file, "two losses on one quantity", "loss", value=name, remedy="add them up")

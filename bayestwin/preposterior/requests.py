@@ -17,7 +17,7 @@ from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.preposterior.current import Site
 from bayestwin.preposterior.lifting import barrier_names, fitting
-from bayestwin.toml import read_toml
+from bayestwin.toml import parsed, read_toml
 
 
 class Arrival(BaseModel):
@@ -32,7 +32,7 @@ class Arrival(BaseModel):
         0.5
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     median_days: float = Field(gt=0)
     p90_days: float
@@ -58,7 +58,7 @@ class Lift(BaseModel):
         set: fields of the barrier that get other values; lifted in whole if absent.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     barrier: str
     streams: tuple[str, ...] = ()
@@ -70,7 +70,7 @@ class Lift(BaseModel):
 
     def of(self, barrier: AbstractBarrier) -> list[AbstractBarrier]:
         """What is left of the barrier."""
-        return [type(barrier).model_validate(barrier.model_dump() | self.set)] if self.set else []
+        return [parsed(type(barrier), barrier.model_dump() | self.set)] if self.set else []
 
 
 class Request(BaseModel):
@@ -83,7 +83,7 @@ class Request(BaseModel):
         arrives: when it is there; at once if absent.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     lift: tuple[Lift, ...] = Field(min_length=1)
@@ -157,7 +157,7 @@ def read_requests(path: str | Path, sites: Mapping[str, Site]) -> list[Request]:
     requests = []
     for i, table in enumerate(tables):
         try:
-            requests.append(Request.model_validate(table))
+            requests.append(parsed(Request, table))
             faults += _misfits(str(path), f"request.{i}", requests[-1], sites)
         except ValidationError as error:
             faults += [_fault(str(path), f"request.{i}", dict(detail)) for detail in error.errors()]

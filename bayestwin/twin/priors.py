@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
+from math import inf
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
 
 Family = Literal["Normal", "LogNormal", "HalfNormal", "Beta", "Gamma"]
 PARAMETERS: dict[str, int] = {"Normal": 2, "LogNormal": 2, "HalfNormal": 1, "Beta": 2, "Gamma": 2}
+SUPPORT: dict[str, tuple[float, float]] = {
+    "Normal": (-inf, inf),
+    "LogNormal": (0.0, inf),
+    "HalfNormal": (0.0, inf),
+    "Beta": (0.0, 1.0),
+    "Gamma": (0.0, inf),
+}
+LOCATED = ("Normal", "LogNormal")  # their first parameter may be any number; all others are above zero
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,15 @@ class Prior:
 
         return getattr(dist, self.distribution)(*(np.asarray(p, float) for p in self.parameters))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the parameter.
+
+        Raises:
+            ValueError: if vectors of parameters differ in length.
+        """
+        return np.broadcast_shapes(*(np.shape(p) for p in self.parameters))
+
     def as_row(self) -> dict[str, object]:
         """The row as plain values, for a manifest or a table."""
         row = asdict(self)
@@ -81,28 +99,43 @@ class PriorTable(Mapping[str, Prior]):
             file: the file that states them, for the error.
 
         Raises:
-            StudyError: if a name is not in the table or a family has the wrong number of parameters.
+            StudyError: if a name is not in the table, parameters are not those of the family or as many as the model's own, or a family
+                reaches where the parameter cannot be.
         """
         rows = list(rows)
-        faults = [fault for row in rows if (fault := self._fault(row, file)) is not None]
+        faults = [fault for row in rows for fault in self._faults(row, file)]
         if faults:
             raise StudyError(faults)
         new = {row.name: replace(row, meaning=self[row.name].meaning, overridden=True) for row in rows}
         return PriorTable({**self._rows, **new}.values())
 
-    def _fault(self, row: Prior, file: str) -> Fault | None:
+    def _faults(self, row: Prior, file: str) -> Iterator[Fault]:
         if row.name not in self:
             near = get_close_matches(row.name, self, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "see `bayestwin models show` for the names"
-            return Fault(file, "unknown prior", "prior.name", value=row.name, expected="a parameter of the model", remedy=hint)
-        expected = PARAMETERS[row.distribution]
-        if len(row.parameters) != expected:
-            return Fault(
-                file,
-                f"prior {row.name!r} has the wrong number of parameters",
-                "prior.parameters",
-                value=str(list(row.parameters)),
-                expected=f"{expected} for {row.distribution}",
-                remedy="state them in NumPyro's order",
-            )
-        return None
+            yield Fault(file, "unknown prior", "prior.name", value=row.name, expected="a parameter of the model", remedy=hint)
+            return
+        own, stated, family = self[row.name], str(list(row.parameters)), row.distribution
+        (low, high), (least, most) = SUPPORT[family], SUPPORT[own.distribution]
+        if low < least or high > most:
+            expected = f"a family from {least:g} to {most:g}, as the model's {own.distribution}"
+            yield Fault(file, f"prior {row.name!r} reaches where it cannot be", "prior.distribution", value=family, expected=expected)
+        count = PARAMETERS[family]
+        if len(row.parameters) != count:
+            problem, remedy = f"prior {row.name!r} has the wrong number of parameters", "state them in NumPyro's order"
+            yield Fault(file, problem, "prior.parameters", value=stated, expected=f"{count} for {family}", remedy=remedy)
+            return
+        if any(np.any(np.asarray(part) <= 0.0) for part in row.parameters[family in LOCATED :]):
+            what = "a spread above zero" if family in LOCATED or family == "HalfNormal" else "numbers above zero"
+            yield Fault(file, f"prior {row.name!r} has a parameter that is not above zero", "prior.parameters", value=stated, expected=what)
+        if not _fits(row, own.shape):
+            expected = f"numbers, or lists of {own.shape[0]}" if own.shape else "numbers"
+            expected += f", that make {own.shape[0]} values" if own.shape else ""
+            yield Fault(file, f"prior {row.name!r} has the wrong shape", "prior.parameters", value=stated, expected=expected)
+
+
+def _fits(row: Prior, shape: tuple[int, ...]) -> bool:
+    try:
+        return row.shape == shape
+    except ValueError:
+        return False

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
 from bayestwin.errors import Fault, ScenarioError
-from bayestwin.toml import read_toml
+from bayestwin.toml import parsed, read_toml
 
 
 class Change(BaseModel):
@@ -32,7 +32,7 @@ class Change(BaseModel):
         'closure'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     labels: ClassVar[Mapping[str, str]] = {}
     kind: str
@@ -96,7 +96,7 @@ class _Changes:
         self._file, self._kinds, self._labels = file, kinds, {level: list(map(str, known)) for level, known in labels.items()}
 
     def made(self, table: Mapping[str, Any]) -> Change:
-        return self._kinds[table["kind"]].model_validate(table)
+        return parsed(self._kinds[table["kind"]], table)
 
     def faults(self, tables: Any) -> list[Fault]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
@@ -122,6 +122,10 @@ class _Changes:
                         self._file, f"unknown {level}", f"{where}.{field}", label, known, "one that the study has or a change before made"
                     )
         for level, codes in made.items():
+            for code in codes:
+                if code in self._labels[level]:
+                    expected, remedy = f"a {level} that is not there yet", "choose another code"
+                    yield Fault(self._file, f"{level} is there already", where, value=code, expected=expected, remedy=remedy)
             self._labels[level] += codes
 
     def _of_value(self, where: str, kind: str, detail: Mapping[str, Any]) -> Fault:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bayestwin.twin.scenario import Change, Scenario
 
@@ -19,6 +19,12 @@ class _Factor(Change):
     areas: tuple[str, ...] = ()
     start: date | None = None
     end: date | None = None
+
+    @model_validator(mode="after")
+    def _runs_forwards(self) -> Self:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"it runs from {self.start} to {self.end}: give the earlier day first")
+        return self
 
 
 class ListGrowth(_Factor):

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bayestwin.barriers import Aggregate, Band, Coverage, Grid, Unknown
+from bayestwin.barriers import AccessError, Aggregate, Band, Coverage, Grid, Unknown
+from bayestwin.cells import misfit
 from bayestwin.components.calendar import (
     DayKind,
     after_closure,
@@ -23,6 +24,8 @@ from bayestwin.components.calendar import (
     school_closure,
 )
 from bayestwin.errors import Fault, StudyError
+
+from .fits import empty_areas, misfits
 
 if TYPE_CHECKING:
     from bayestwin.extracts.hierarchy import Hierarchy
@@ -188,7 +191,13 @@ class Workload:
 
 
 def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Observations]) -> Workload:
-    """Bring a study's observations to the model's grid."""
+    """Bring a study's observations to the model's grid.
+
+    Raises:
+        StudyError: if the study is not of the model's form, an area has no patients, or no month of the staff mix lies in the span.
+    """
+    if faults := misfits(study, hierarchy):
+        raise StudyError(faults)
     durations = observations["durations"]
     days = durations.coords["day"]
     span = calendar(days, study.grid, study.calendar)
@@ -197,7 +206,7 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     by_day, days_open = _by_day_of_week(durations, span)
     patients = _patients(study, observations, days.astype("datetime64[M]"))
     first = np.searchsorted(span.period, np.arange(len(span.periods)))
-    recent = observations["staff_mix"].coords["month"] >= days[0].astype("datetime64[M]")
+    recent = _recent(observations["staff_mix"], days[0])
     staff, staff_seen = _cells(observations["staff_mix"], recent)
     barriers = {barrier.kind: barrier for extract in study.extracts if extract.stream == "durations" for barrier in extract.barriers}
     return Workload(
@@ -250,19 +259,32 @@ def _patients(study: Study, observations: Mapping[str, Observations], months: np
     """Persons whose appointments are counted, (month, area): the share of the population that the coverage barrier states.
 
     Raises:
-        StudyError: if the share is not known exactly; the model has no parameter for it.
+        StudyError: if an area has no patients, or a share by label is not stated for all of them.
     """
     extract = next(extract for extract in study.extracts if extract.stream == "durations")
     coverage = next((barrier for barrier in extract.barriers if isinstance(barrier, Coverage)), Coverage(fraction=1.0))
-    if coverage.logit_sd:
-        remedy = "state the share without logit_sd, or the streams that hold both sizes"
-        raise StudyError(
-            [Fault("study.toml", "this model needs a coverage that is known", f"extract.{extract.name}.barriers", remedy=remedy)]
-        )
-    population = _carried(observations[coverage.population or "registered"], months)
-    covered = {"fraction": _carried(observations[coverage.covered], months) / population} if coverage.covered else {}
+    people = {name: _carried(observations[name], months) for name in (coverage.population or "registered", coverage.covered) if name}
+    if faults := [fault for name, carried in people.items() for fault in empty_areas(observations[name], carried)]:
+        raise StudyError(faults)
+    population = people[coverage.population or "registered"]
+    covered = {"fraction": people[coverage.covered] / population} if coverage.covered else {}
     labels = Grid({"month": months, "area": observations["registered"].coords["area"]})
+    try:
+        coverage.out(labels)
+    except AccessError as error:
+        raise StudyError([misfit(extract, error)]) from error
     return population * np.asarray(coverage.share(labels, covered))
+
+
+def _recent(staff: Observations, first: np.datetime64) -> np.ndarray:
+    """Months of the staff mix from that of the first day on."""
+    months = staff.coords["month"]
+    recent = months >= first.astype("datetime64[M]")
+    if not recent.any():
+        expected, remedy = f"a month from {first.astype('datetime64[M]')} on", "ask for later data"
+        fault = Fault(staff.provenance.file, "ends before the durations begin", value=str(months[-1]), expected=expected, remedy=remedy)
+        raise StudyError([fault])
+    return recent
 
 
 def _by_day_of_week(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
@@ -298,6 +320,8 @@ def _workforce(workforce: Observations, patients: np.ndarray) -> np.ndarray:
     latest = _filled(workforce.values.sum(-1).astype(float), workforce.mask.any(-1))[-1]
     known = workforce.mask.any((0, 2)) & (latest > 0)
     rate = np.log(np.where(known, latest, 1.0) / patients)
+    if known.sum() < 2 or np.ptp(rate[known]) == 0.0:
+        return np.zeros(len(rate))  # no areas to be told apart
     centre, spread = rate[known].mean(), rate[known].std()
     return np.where(known, (rate - centre) / spread, 0.0)
 

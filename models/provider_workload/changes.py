@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from bayestwin.twin.scenario import Change
 
@@ -20,6 +20,12 @@ class _During(Change):
 
     start: date | None = None
     end: date | None = None
+
+    @model_validator(mode="after")
+    def _runs_forwards(self) -> Self:
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"it runs from {self.start} to {self.end}: give the earlier day first")
+        return self
 
     def holds(self, days: np.ndarray) -> np.ndarray:
         """Which days it holds on."""
@@ -103,7 +109,7 @@ class NewProvider(Change):
     labels: ClassVar[dict[str, str]] = {"clinic": "clinic"}
 
     kind: Literal["new_provider"] = "new_provider"
-    code: str
+    code: Annotated[str, Field(min_length=1)]
     clinic: str
     fte: Annotated[float, Field(gt=0, le=1)] = 1.0
     panel: Annotated[float, Field(gt=0)]
@@ -120,7 +126,7 @@ class NewClinic(Change):
     labels: ClassVar[dict[str, str]] = {"organisation": "organisation"}
 
     kind: Literal["new_clinic"] = "new_clinic"
-    code: str
+    code: Annotated[str, Field(min_length=1)]
     organisation: str
     providers: Annotated[int, Field(ge=1, le=100)]
     fte: Annotated[float, Field(gt=0, le=1)] = 1.0

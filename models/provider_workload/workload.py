@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bayestwin.barriers import Access, Delay, Grid
-from bayestwin.barriers.barrier import AbstractAbsence, Randomised
-from bayestwin.cells import PER_CHECK, cells_of
+from bayestwin.barriers import Access, AccessError, Delay, Grid
+from bayestwin.barriers.barrier import Randomised
+from bayestwin.cells import PER_CHECK, cells_of, misfit
 from bayestwin.components.calendar import after_closure, day_kinds, monday, public_holidays
 from bayestwin.components.trend import cosine_basis
 from bayestwin.errors import Fault, StudyError
+
+from .fits import MINUTES_OF_A_WEEK, beyond, empty_panels, form_faults, no_definitions, too_many_hours
 
 if TYPE_CHECKING:
     from bayestwin.cells import StudyExtract
@@ -32,6 +34,7 @@ METRICS = ("inbox_minutes", "documentation_minutes", "ehr_minutes", "after_hours
 TURNAROUND = "turnaround_days"  # of messages
 SURVEY = "tlx"
 WEEKLY = (*METRICS, TURNAROUND, SURVEY)
+MOST = {**dict.fromkeys(METRICS, MINUTES_OF_A_WEEK), SURVEY: 100.0}  # what no week's number can be above
 POSITIVE, CENSORED = (*METRICS[:3], TURNAROUND), METRICS[3]
 SCHEDULE = ("hours", "slots", "remote_slots")
 PANEL, DEFINITION = "panel", "shoulder"
@@ -266,12 +269,20 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     span = steps(first, weeks, study.grid, study.calendar)
     planned = [_dense(observations[name], span.starts) for name in SCHEDULE]
     schedule = schedule_of(planned[0] * 60.0, np.stack(planned[1:]), span)
+    faults = [*too_many_hours(observations["hours"]), *empty_panels(observations[PANEL])]
+    if DEFINITION in observations:
+        faults += no_definitions(observations[DEFINITION])
     streams = {
         name: _stream(by_stream[name], observations[name], span, roster, study)
         for name in (*MESSAGES, *MODES, *BOOKINGS, *WEEKLY)
         if name in observations
     }
-    if faults := _overfull(streams, schedule, roster, {name: by_stream[name].file_label for name in streams}):
+    files = {name: by_stream[name].file_label for name in streams}
+    for name, most in MOST.items():
+        if name in streams and _of_the_cell_itself(streams[name].access):
+            faults += beyond(files[name], streams[name].ends, streams[name].grid.coords, most)
+    faults += _overfull(streams, schedule, roster, files)
+    if faults:
         raise StudyError(faults)
     return Workload(
         roster=roster,
@@ -310,9 +321,7 @@ def _faults(study: Study, extract: StudyExtract, hierarchy: Hierarchy) -> list[F
     if stream == PANEL and extract.categories.get("group") != GROUPS:
         remedy = "give the panel's margins: dims = { group = COLUMN } and categories.group"
         found.append(Fault(file, "panel has no margins", f"extract.{extract.name}.categories", expected=str(list(GROUPS)), remedy=remedy))
-    if stream in BOOKINGS and any(not isinstance(barrier, AbstractAbsence) for barrier in extract.barriers):
-        place, remedy = f"extract.{extract.name}.barriers", "give the bookings as they are kept, or leave the extract out"
-        found.append(Fault(file, "bookings are used where they are shown as they are", place, expected="absences alone", remedy=remedy))
+    found += form_faults(extract, ["group"] if stream == PANEL else [], stream in (*BOOKINGS, *SCHEDULE, PANEL, DEFINITION))
     return found
 
 
@@ -406,20 +415,22 @@ def _dense(observations: Observations, starts: np.ndarray) -> np.ndarray:
 
 def patients(panel: Observations) -> dict[str, np.ndarray]:
     """Panel size and mix at the last month known of each provider."""
-    order = np.arange(len(panel.values))[:, None]
-    last = np.where(panel.mask.all(-1), order, -1).max(0)
-    if (last < 0).any():
-        unknown = panel.coords["provider"][last < 0]
-        raise StudyError(
-            [Fault(panel.provenance.file, "a provider has no panel", value=str(p), expected="a row for each group") for p in unknown]
-        )
+    last = _last_known(panel.mask.all(-1))
     counts = panel.values[last, np.arange(len(last))].astype(float)
     size = counts[:, :3].sum(1)
     return {"panel": size, "mix": counts / size[:, None]}
 
 
 def _shoulder(definition: Observations | None, organisations: int) -> np.ndarray:
-    return np.zeros(organisations) if definition is None else np.where(definition.mask, definition.values, 0)[-1].astype(float)
+    """Minutes at the last time known of each organisation; none where no vendor says."""
+    if definition is None:
+        return np.zeros(organisations)
+    return definition.values[_last_known(definition.mask), np.arange(organisations)].astype(float)
+
+
+def _last_known(mask: np.ndarray) -> np.ndarray:
+    """Index of the last time known of each unit, (time, unit) to (unit,); -1 where there is none."""
+    return np.where(mask, np.arange(len(mask))[:, None], -1).max(0)
 
 
 def _stream(extract: StudyExtract, observations: Observations, span: Steps, roster: Roster, study: Study) -> Stream:
@@ -428,14 +439,19 @@ def _stream(extract: StudyExtract, observations: Observations, span: Steps, rost
     clinics = roster.clinic[roster.clinic_of]
     grid = Grid({name: starts, "provider": roster.provider}, {("provider", "clinic"): clinics})
     inside, place = _rows(observations, starts)
-    if access.out(grid).dims != grid.dims:
+    try:
+        out = access.out(grid)
+        access.present(grid)
+    except AccessError as error:
+        raise StudyError([misfit(extract, error)]) from error
+    if out.dims != grid.dims:
         raise StudyError(
             [
                 Fault(
                     "study.toml",
                     f"the stream {extract.stream!r} must keep its cells",
                     f"extract.{extract.name}.barriers",
-                    value=str(access.out(grid).dims),
+                    value=str(out.dims),
                     expected=str(grid.dims),
                 )
             ]

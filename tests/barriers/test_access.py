@@ -73,6 +73,8 @@ def test_what_cannot_be_is_refused_when_built(barriers: tuple, message: str) -> 
         (Access(channels=(Margin(dim="day"),)), r"'day' must be the last dim; the dims here are \['day', 'unit'\]"),
         (Access(channels=(Delay(maximum=2, by="clinic"),)), r"there is no dim 'clinic' here"),
         (Access(absences=(SiteAbsence(dim="unit", absent=("u9",)),)), r"\['u9'\] are not among the units"),
+        (Access(absences=(SiteAbsence(dim="clinic", absent=()),)), r"there is no dim 'clinic' here: \['day', 'unit'\]"),
+        (Access(channels=(Aggregate(categories={"band": {}}),)), r"there is no dim 'band' here: \['day', 'unit'\]"),
         (Access(channels=(Aggregate(categories={"unit": {"all": ("u0", "u1")}}),)), r"add up \['u0', 'u1'\]; there are \['u0', 'u1', 'u2'\]"),
     ],
 )  # fmt: skip
@@ -85,6 +87,14 @@ def test_both_sides_of_a_mismatch_are_shown(access: Access, message: str) -> Non
     ("build", "message"),
     [
         (lambda: DPNoise(epsilon=1.0), "a privacy claim without its mechanism"),
+        (lambda: DPNoise(mechanism="gaussian", epsilon=1e-320, delta=1e-6), "epsilon"),
+        (lambda: DPNoise(mechanism="gaussian", epsilon=1.0, delta=1e-320), "delta"),
+        (lambda: DPNoise(mechanism="discrete_laplace", epsilon=1e-6), r"noise of spread 1e\+06 cannot be summed out"),
+        (lambda: DPNoise(mechanism="gaussian", scale=float("inf")), "finite number"),
+        (
+            lambda: Aggregate(categories={"band": {"a": ("x",), "b": ("x", "y")}}),
+            r"categories of 'band' add up \['x', 'x', 'y'\]: each belongs to one",
+        ),
         (lambda: DPNoise(mechanism="gaussian", epsilon=1.0), "needs delta"),
         (lambda: DPNoise(mechanism="discrete_laplace", rho=0.1), "stated by epsilon"),
         (lambda: DPNoise(mechanism="gaussian"), "found none"),

@@ -52,6 +52,28 @@ def test_fault_names_file_column_line_value_and_remedy(tiny_study: Path, change:
         bt.check_study(bt.read_study(altered(tiny_study, change)))
 
 
+def test_a_file_of_the_hierarchy_is_named_with_its_folder(tiny_study: Path) -> None:
+    (tiny_study / "extracts" / "geography.csv").write_bytes(b"")
+    with pytest.raises(ExtractError, match=r"^extracts/geography\.csv: file is empty"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_a_row_cut_off_before_what_it_is_chosen_by_is_no_row_of_another_kind(tiny_study: Path) -> None:
+    file = tiny_study / "extracts" / "appointments_regional.csv.gz"
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    row = next(i for i, line in enumerate(lines) if ",DNA," in line)
+    lines[row] = lines[row].rsplit(",", 1)[0]
+    file.write_bytes(gzip.compress("\n".join(lines).encode()))
+    with pytest.raises(ExtractError, match=rf"line {row + 1}: row has fewer fields than the header.*expected 6 fields"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
+def test_a_slip_of_the_year_does_not_make_decades_of_zeros(tiny_study: Path) -> None:
+    altered(tiny_study, put("appointment_date", 5, "03-Jan-85"))
+    with pytest.raises(ExtractError, match=r"'appointment_date', line 7: date stands 37 years from the next: found '1985-01-03'"):
+        bt.check_study(bt.read_study(tiny_study))
+
+
 def test_faults_of_several_files_come_together(tiny_study: Path) -> None:
     altered(tiny_study, put("count_of_appointments", 7, "-3"))
     altered(tiny_study, put("patients_registered_at_included_practices", 0, "x"), "extracts/practice_coverage.csv.gz")

@@ -220,6 +220,8 @@ def test_hierarchy_is_sorted_and_points_to_parents(tmp_path: Path) -> None:
         ("a,b\nA1,X\nA1,X\n", r"'a', line 3: unit is listed twice: found 'A1'"),
         ("a,b\nA1,X\n\n,X\n", r"'a', line 4: code of the area is empty"),
         ("a,b\nA1,X\nA2,\n", r"'b', line 3: code of the board is empty"),
+        ("a,b\nA1,X\nA2,  \n", r"'b', line 3: code of the board is empty"),
+        ("", r"^places\.csv: file is empty"),
     ],
 )
 def test_faulty_hierarchy(tmp_path: Path, text: str, message: str) -> None:

@@ -48,10 +48,15 @@ def test_text_is_kept_as_it_stands(tmp_path: Path) -> None:
         (b"", r"a\.csv: file is empty.*ask for the extract again"),
         (b"a,b\n", r"file has no rows, only a header"),
         (b"\n\n", r"file has no header"),
-        (b"a,b,a\n1,2,3\n", r"has two columns named 'a'.*rename"),
+        (b"a,b,a\n1,2,3\n", r"column 'a': has two columns of one name.*rename"),
         (b"a,b\n1,2,\n3,4,\n", r"rows have more fields than the header.*commas at the ends"),
         (b"a,b\n1,2\n3,4,5\n", r"Expected 2 fields in line 3, saw 3"),
         (b'a,b\n"1,2\n', r"EOF inside string"),
+        (
+            b'a,b,c\n"x\ny",2,3\n\n3,4\n5,6,\n7',
+            r"line 5: row has fewer fields than the header: found '3,4'; expected 3 fields(.|\n)*line 7: .*'7'",
+        ),
+        (b"a,b\n" + b"1\n" * 12, r"row has fewer fields than the header, in 2 further rows"),
         (b"a,b\n1,\xff\n", r"is not UTF-8 text.*save the extract as UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), r"is not UTF-8|is binary, not text"),
         (b"PK\3\4\0\0" * 99, r"is binary, not text"),
@@ -118,6 +123,15 @@ def test_parquet_is_read_like_csv_whatever_index_it_was_written_with(tmp_path: P
     found = read_table(tmp_path / "a.parquet")
     assert list(found.index) == [0, 1, 2]
     assert found[["a", "n"]].to_numpy().tolist() == read_table(tmp_path / "a.csv").to_numpy().tolist()
+
+
+def test_parquet_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table([["x"], ["y"], [1]], names=["a", "a", "n"]), tmp_path / "a.parquet")
+    with pytest.raises(ExtractError, match="column 'a': has two columns of one name"):
+        read_table(tmp_path / "a.parquet")
 
 
 @pytest.mark.parametrize("keep", [3, 100, -20])

@@ -185,5 +185,5 @@ def test_bookings_through_another_barrier_are_refused(clinic: Path, tmp_path: Pa
     table.assign(value=table["value"].where(~table["value"].isin(list("1234")), "*")).to_csv(
         study / "extracts" / "booked.csv.gz", index=False
     )
-    with pytest.raises(StudyError, match="bookings are used where they are shown as they are"):
+    with pytest.raises(StudyError, match="the stream 'booked' is used as it is shown"):
         prepare(read_study(study))

@@ -96,3 +96,29 @@ def test_faults_of_a_decision_are_told(tmp_path: Path) -> None:
     )
     with pytest.raises(ScenarioError, match="cannot be read"):
         read_decision(path, ["loaves"], (), {})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("weeks = 3", "weeks = inf", r"'weeks'.*finite number"),
+        ("weeks = 3", 'weeks = "3"', r"'weeks'.*valid number"),
+        ("per = 1.0", "per = nan", r"'loss\.0\.per'.*finite number"),
+        ('"two"', '"one"', r"two options have one name: found 'one'"),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    text = 'unit = "hours"\nweeks = 3\noption = [{ name = "one" }, { name = "two" }]\nloss = [{ quantity = "loaves", per = 1.0 }]\n'
+    path = tmp_path / "decision.toml"
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    with pytest.raises(RequestError, match=message):
+        read_decision(path, ["loaves"], (), {})
+
+
+def test_faults_of_all_scenarios_of_a_decision_come_at_once(tmp_path: Path) -> None:
+    options = '{ name = "one", scenario = "a.toml" }, { name = "two", scenario = "b.toml" }'
+    path = tmp_path / "decision.toml"
+    path.write_text(f'unit = "hours"\nweeks = 3\noption = [{options}]\nloss = [{{ quantity = "loaves", per = 1.0 }}]\n', encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        read_decision(path, ["loaves"], (), {})
+    assert [Path(fault.file).name for fault in caught.value.faults] == ["a.toml", "b.toml"]
