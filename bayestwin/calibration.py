@@ -20,6 +20,7 @@ from bayestwin.errors import Fault, Interrupted, WriteError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
+from bayestwin.sampled import sampled
 from bayestwin.study import Study, read_study
 from bayestwin.twin.answered import answered
 from bayestwin.twin.scenario import Scenario
@@ -146,12 +147,11 @@ def _fill(
     """Sample, judge and forecast into a scratch folder; returns the manifest."""
     from bayestwin.analyse.ridges import ridges_of
     from bayestwin.analyse.verdict import judge
-    from bayestwin.infer.mcmc import sample
     from bayestwin.infer.posterior import assemble
 
     definition, data = prepared.twin.definition, prepared.data
     with clock.stage("sampling"):
-        draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting, checkpoint)
+        draws = sampled(prepared, sampling, watch, checkpoint)
     with clock.stage("densities and predictive checks"):
         tree = assemble(definition, data, prepared.model, draws, sampling.seed)
     with clock.stage("diagnostics"):
@@ -199,6 +199,7 @@ def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any]
         "versions": versions(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": f"bayestwin calibrate {study.folder} --as-of {study.as_of} --chains {sampling.chains} --draws {sampling.draws} "
-                   f"--warmup {sampling.warmup} --seed {sampling.seed} --target-accept {sampling.target_accept}",
+                   f"--warmup {sampling.warmup} --seed {sampling.seed} --target-accept {sampling.target_accept}"
+                   + (f" --engine {sampling.engine}" if sampling.engine != Sampling.engine else ""),
         "platform": sys.platform,
     }  # fmt: skip

@@ -149,6 +149,7 @@ def calibrate(
     warmup: Warmup = Sampling.warmup,
     seed: Seed = Sampling.seed,
     target_accept: Accept = Sampling.target_accept,
+    engine: Annotated[str, typer.Option(help="numpyro, or pymc for models that are written in PyMC too.")] = Sampling.engine,
     unfinished: Annotated[
         Path | None,
         typer.Option("--resume", metavar="RUN", help="Go on with a calibration that was interrupted: the run that it would be."),
@@ -163,9 +164,15 @@ def calibrate(
             f"goes on with the study and settings that it began with; leave out {sorted(others)}", param_hint="--resume"
         )
     with _errors():
-        sampling = Sampling(chains, draws, warmup, seed, target_accept)
+        sampling = Sampling(chains, draws, warmup, seed, target_accept, _engine(engine))
         run = _calibrated(_study(folder, as_of), sampling, out) if folder is not None else _resumed(unfinished)
     _finish(run, as_json)
+
+
+def _engine(name: str) -> Any:
+    if name not in ("numpyro", "pymc"):
+        raise typer.BadParameter(f"{name!r}: expected numpyro or pymc", param_hint="--engine")
+    return name
 
 
 def _given(ctx: typer.Context) -> set[str]:
@@ -207,6 +214,7 @@ def validate(
         int | None, typer.Option(min=0, help="Folds of places, each put aside once and foretold; 4 of a study, none of a run.")
     ] = None,
     replicates: Annotated[int | None, typer.Option(min=0, help="Simulated studies to fit (simulation-based calibration); none.")] = None,
+    second: Annotated[bool, typer.Option("--second-engine", help="Sample with PyMC too, and compare.")] = False,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler that refits, or local for worker processes; this process if absent.")
     ] = None,
@@ -224,7 +232,7 @@ def validate(
         run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
         with shown() as (say, watch):
             usual = OF_RUN if of_run else OF_STUDY
-            asked = {"origins": origins, "folds": sites, "replicates": replicates}
+            asked = {"origins": origins, "folds": sites, "replicates": replicates, "second": int(second) or None}
             refits = replace(usual, **{name: value for name, value in asked.items() if value is not None})
             answer = validate_run(run, refits, scheduler, say, watch)
             say("writing the report")

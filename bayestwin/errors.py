@@ -94,6 +94,10 @@ class WriteError(BayestwinError):
     """A file cannot be written; what was there before is as it was."""
 
 
+class EngineError(BayestwinError):
+    """An engine that is asked for is not installed."""
+
+
 class ScenarioError(BayestwinError):
     """A scenario file is at fault."""
 

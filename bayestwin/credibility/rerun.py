@@ -14,6 +14,7 @@ from bayestwin.calibration import versions
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import prepare
 from bayestwin.runs import Run
+from bayestwin.sampled import sampled
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -39,16 +40,15 @@ def rerun(
         StudyError, ExtractError, ModelError: if study, extracts or model are at fault by now.
     """
     from bayestwin.infer.device import described, prepare_device
-    from bayestwin.infer.mcmc import sample
 
     say("reading extracts")
     prepare_device()
     prepared = prepare(study_again(run))
-    manifest, definition = run.manifest, prepared.twin.definition
+    manifest = run.manifest
     now = {**versions(), "device": described(), "study": prepared.study.sha256}
     before = {**manifest["versions"], "device": manifest["device"], "study": manifest["study"]["sha256"]}
     say("sampling")
-    draws = sample(prepared.model, definition.pilot(prepared.data), Sampling(**manifest["sampling"]), watch, prepared.nesting)
+    draws = sampled(prepared, Sampling(**manifest["sampling"]), watch)
     rows = list(differing(run.posterior, draws.sites))
     return {
         "run": str(run.folder),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bayestwin.credibility.agreement import checks_of_agreement, second_engine
 from bayestwin.credibility.backtest import backtest, checks_of_backtest
 from bayestwin.credibility.campaign import Piece, campaign
 from bayestwin.credibility.check import worst_of
@@ -21,6 +22,7 @@ from bayestwin.runs import VALIDATION, Run, write_json
 
 REFIT = Sampling(chains=2, draws=500, warmup=200)  # of a past date or without some places: forecasts need no tails of parameters
 SIMULATED = Sampling(chains=4, draws=400, warmup=250)  # of simulated data: a hundred draws are ranked among
+SECOND = Sampling(chains=4, draws=1000, warmup=1000, target_accept=0.95, engine="pymc")
 PIECES = "pieces"
 
 
@@ -32,11 +34,13 @@ class Refits:
         origins: past dates to forecast from.
         folds: of places, each put aside once.
         replicates: simulated studies to fit.
+        second: 1 to sample with the second engine too.
     """
 
     origins: int = 0
     folds: int = 0
     replicates: int = 0
+    second: int = 0
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -44,6 +48,7 @@ class Refits:
                 raise ValueError(f"{name} is {value}; expected 0 or more")
 
 
+PARTS = ("backtest", "sites", "replicates", "second")
 OF_RUN, OF_STUDY = Refits(), Refits(origins=4, folds=4)
 
 
@@ -54,7 +59,7 @@ def validate(
     say: Callable[[str], None] = lambda stage: None,
     watch: Callable[[Any], None] = lambda progress: None,
 ) -> dict[str, Any]:
-    """Check a run: computation, fit, influence, priors, selections, truth where it is known, past dates, places put aside, simulated data.
+    """Check a run: computation, fit, influence, priors, selections, truth where it is known, past dates, places put aside, simulated data, a second engine.
 
     Args:
         run: a loaded run.
@@ -65,13 +70,13 @@ def validate(
 
     Returns:
         `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
-        quantity and week ahead), `sites` (a row for each fold and stream) and `replicates` (a row for each simulated study); kept in the run as
+        quantity and week ahead), `sites` (a row for each fold and stream) and `replicates` (a row for each simulated study) and `second` (a row for each quantity); kept in the run as
         `validation.json`.
 
     Raises:
         RunError: if something is to be refitted, and the study has changed since the run or has too few weeks, or the scheduler cannot be reached.
     """
-    rows = _refitted(run, refits, scheduler, say, watch) if refits != OF_RUN else {"backtest": [], "sites": [], "replicates": []}
+    rows = _refitted(run, refits, scheduler, say, watch) if refits != OF_RUN else {part: [] for part in PARTS}
     say("checking the run")
     checks = [
         *checks_of_run(run),
@@ -79,6 +84,7 @@ def validate(
         *checks_of_backtest(rows["backtest"]),
         *checks_of_sites(rows["sites"]),
         *checks_of_replicates(rows["replicates"]),
+        *checks_of_agreement(run, rows["second"]),
     ]
     answer = {"run": str(run.folder), "verdict": worst_of(check.status for check in checks), "checks": list(map(asdict, checks)), **rows}
     write_json(run.folder / VALIDATION, answer)
@@ -98,6 +104,7 @@ def _refitted(
         "backtest": backtest(study, refits.origins, REFIT) if refits.origins else [],
         "sites": left_out(study, refits.folds, REFIT) if refits.folds else [],
         "replicates": replicates(study, refits.replicates, SIMULATED) if refits.replicates else [],
+        "second": [second_engine(study, SECOND)] if refits.second else [],
     }
     pieces = [piece for part in parts.values() for piece in part]
     done = iter(campaign(pieces, run.folder / PIECES, _key(run), scheduler, say, watch))

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from numpyro.handlers import seed, substitute, trace
 
-from bayestwin.errors import BayestwinError, Fault
+from bayestwin.errors import EngineError, Fault
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.mcmc import Draws
 from bayestwin.infer.predictive import sites
@@ -28,19 +28,22 @@ STATS = {
 }
 
 
-def sample_second(made: Any, model: Callable[[], None], sampling: Sampling) -> Draws:
+def sample_second(made: Callable[[], Any], model: Callable[[], None], sampling: Sampling) -> Draws:
     """Sample a PyMC model that stands for a NumPyro model.
 
     Args:
-        made: `pymc.Model`, its unknowns those of the NumPyro model, by name and scale.
+        made: () -> `pymc.Model`, its unknowns those of the NumPyro model, by name and scale.
         model: the NumPyro model without arguments, for its deterministic sites.
         sampling: chains, draws, warm-up, seed.
 
     Returns:
         Draws of every latent site, and in single precision of every deterministic one.
+
+    Raises:
+        EngineError: if PyMC and nutpie are not installed.
     """
     nutpie = _nutpie()
-    compiled = nutpie.compile_pymc_model(made, backend="jax", gradient_backend="jax")
+    compiled = nutpie.compile_pymc_model(made(), backend="jax", gradient_backend="jax")
     found = nutpie.sample(
         compiled,
         tune=sampling.warmup,
@@ -61,7 +64,7 @@ def _nutpie() -> Any:
         import nutpie
     except ImportError as error:
         remedy = "install them (`pip install 'bayestwin[pymc]'`), or leave --engine out"
-        raise BayestwinError([Fault("--engine", "PyMC and nutpie are not installed", value="pymc", remedy=remedy)]) from error
+        raise EngineError([Fault("--engine", "PyMC and nutpie are not installed", value="pymc", remedy=remedy)]) from error
     return nutpie
 
 

@@ -1,6 +1,7 @@
 """Settings of a calibration."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Sampling:
         warmup: draws a chain spent on adaptation and thrown away.
         seed: seed of every random number of the run.
         target_accept: acceptance that the step size is adapted to, in (0, 1); of a whitened posterior no less than 0.9.
+        engine: "numpyro", or "pymc" for models that are written in PyMC too.
     """
 
     chains: int = 4
@@ -20,3 +22,4 @@ class Sampling:
     warmup: int = 300
     seed: int = 0
     target_accept: float = 0.8
+    engine: Literal["numpyro", "pymc"] = "numpyro"

@@ -13,15 +13,12 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import arviz_stats
-import numpy as np
-import xarray as xr
-
 import bayestwin as bt
+from bayestwin.credibility.agreement import BOUND, Moments, apart, moments, moments_of
 from bayestwin.library import library_folder
 from bayestwin.progress import shown
 from bayestwin.runs import Run
@@ -29,8 +26,7 @@ from bayestwin.twin.answered import answered_by_run
 
 HERE = Path(__file__).parent
 STUDIES = ("virtual_practices", "virtual_clinic")
-BOUND = 4.0  # Monte Carlo errors
-Summary = dict[str, dict[str, float]]
+Summary = dict[str, Moments]
 
 
 def summary(run: Run) -> Summary:
@@ -39,20 +35,8 @@ def summary(run: Run) -> Summary:
     Args:
         run: a loaded run.
     """
-    return {name: _moments(values.astype(float)) for name, values in _quantities(run)}
-
-
-def _moments(values: xr.DataArray) -> dict[str, float]:
-    errors = {f"{part}_error": arviz_stats.mcse(values.to_dataset(name="x"), method=part)["x"] for part in ("mean", "sd")}
-    return {"mean": float(values.mean()), "sd": float(values.std(ddof=1)), **{name: float(error) for name, error in errors.items()}}
-
-
-def _quantities(run: Run) -> Iterator[tuple[str, xr.DataArray]]:
-    derived = set(np.atleast_1d(run.tree["posterior"].attrs.get("deterministic", [])).tolist())
-    drawn = {str(name): values for name, values in run.posterior.data_vars.items() if name not in derived and values.size}
-    drawn |= {f"forecast of {quantity.name}": run.tree["predictions"][quantity.name] for quantity in answered_by_run(run.manifest).headline}
-    for name, values in drawn.items():
-        yield name, values.mean([dim for dim in values.dims if dim not in ("chain", "draw")])
+    ahead = {f"forecast of {q.name}": moments(run.tree["predictions"][q.name]) for q in answered_by_run(run.manifest).headline}
+    return moments_of(run.posterior) | ahead
 
 
 def changed(before: Summary, now: Summary) -> list[dict[str, Any]]:
@@ -71,10 +55,9 @@ def changed(before: Summary, now: Summary) -> list[dict[str, Any]]:
     ]
     for name in sorted(before.keys() & now.keys()):
         for part in ("mean", "sd"):
-            old, new = before[name], now[name]
-            apart = abs(new[part] - old[part]) / np.hypot(old[f"{part}_error"], new[f"{part}_error"])
-            if not apart <= BOUND:
-                rows.append({"quantity": name, "part": part, "before": old[part], "now": new[part], "errors": float(apart)})
+            errors = apart(before[name], now[name], part)
+            if not errors <= BOUND:
+                rows.append({"quantity": name, "part": part, "before": before[name][part], "now": now[name][part], "errors": errors})
     return sorted(rows, key=lambda row: -row["errors"])
 
 

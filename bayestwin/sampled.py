@@ -1,0 +1,46 @@
+"""Draws of a study's posterior, by the engine that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from bayestwin.errors import Fault, ModelError
+from bayestwin.infer.settings import Sampling
+from bayestwin.prepared import Prepared
+
+if TYPE_CHECKING:
+    from bayestwin.infer.checkpoint import Checkpoint
+    from bayestwin.infer.mcmc import Draws
+
+
+def sampled(
+    prepared: Prepared,
+    sampling: Sampling,
+    watch: Callable[[Any], None] = lambda progress: None,
+    checkpoint: Checkpoint | None = None,
+) -> Draws:
+    """Sample a study's posterior.
+
+    Args:
+        prepared: the study brought to its model.
+        sampling: how, and by which engine.
+        watch: told the sampler's progress; the second engine shows none.
+        checkpoint: where chains are saved; those of the second engine are not.
+
+    Raises:
+        ModelError: if the second engine is asked for and the model is not written for it.
+        EngineError: if it is not installed.
+    """
+    definition = prepared.twin.definition
+    if sampling.engine == "pymc":
+        from bayestwin.infer.second import sample_second
+
+        if definition.second is None:
+            remedy = "leave --engine out, or write the model in PyMC (`Definition.second`)"
+            raise ModelError([Fault(prepared.twin.name, "is not written for the second engine", value="pymc", remedy=remedy)])
+        return sample_second(partial(definition.second, prepared.data, prepared.priors), prepared.model, sampling)
+    from bayestwin.infer.mcmc import sample
+
+    return sample(prepared.model, definition.pilot(prepared.data), sampling, watch, prepared.nesting, checkpoint)

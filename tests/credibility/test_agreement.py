@@ -1,0 +1,73 @@
+"""A second engine: what it finds of the same posterior agrees, what it finds of another does not."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from bakery_study import write_bakery
+
+import bayestwin as bt
+from bayestwin.credibility.agreement import checks_of_agreement, moments_of, sample_again
+from bayestwin.credibility.validation import SECOND
+from bayestwin.errors import ModelError
+
+QUICK = replace(SECOND, chains=2, draws=50, warmup=50)
+
+
+class Told:
+    """A run that says no more than its posterior."""
+
+    def __init__(self, seed: int, shift: float = 0.0) -> None:
+        rng = np.random.default_rng(seed)
+        dims = ("chain", "draw")
+        self.posterior = xr.Dataset(
+            {"level": (dims, shift + rng.standard_normal((4, 1000))), "effect": ((*dims, "site"), rng.standard_normal((4, 1000, 5)))}
+        )
+        self.posterior["derived"] = self.posterior["level"].astype(np.float32)
+        self.posterior.attrs["deterministic"] = ["derived"]
+
+
+def rows(told: Told, r_hat: float = 1.0) -> list[dict]:
+    return [{"quantity": name, "engine": "pymc", "r_hat": r_hat} | row for name, row in moments_of(told.posterior).items()]
+
+
+@pytest.mark.parametrize(("shift", "r_hat", "status"), [(0.0, 1.0, "PASS"), (0.3, 1.0, "FAIL"), (0.3, 1.3, "REVIEW")])
+def test_another_posterior_is_found_unless_the_engine_has_not_mixed(shift: float, r_hat: float, status: str) -> None:
+    (check,) = checks_of_agreement(Told(1), rows(Told(2, shift), r_hat))
+    assert check.status == status
+    assert "2 quantities" in check.reason
+    if shift and r_hat == 1.0:
+        assert "mean of level" in check.reason
+
+
+def test_nothing_is_said_where_no_other_engine_was_asked() -> None:
+    assert list(checks_of_agreement(Told(1), [])) == []
+
+
+def test_a_model_that_is_not_written_for_the_second_engine_is_refused(tmp_path: Path) -> None:
+    study = bt.read_study(write_bakery(tmp_path / "study"))
+    with pytest.raises(ModelError, match="not written for the second engine"):
+        bt.calibrate(study, QUICK, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_pymc_is_not_imported_unless_it_is_asked_for() -> None:
+    code = "import bayestwin as bt, sys; bt.calibrate; from bayestwin.twin.twin import load_twin; load_twin('gp_appointments'); print('pymc' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.slow
+def test_both_engines_find_the_same_posterior(tmp_path: Path) -> None:
+    pytest.importorskip("nutpie")
+    from bayestwin.twin.twin import Design
+
+    bt.simulate_study(tmp_path / "study", model="gp_appointments", design=Design(units=12, groups=4, weeks=12), seed=3)
+    study = bt.read_study(tmp_path / "study")
+    run = bt.calibrate(study, bt.Sampling(draws=1500, warmup=500), tmp_path / "run")
+    (check,) = checks_of_agreement(run, sample_again(study, SECOND))
+    assert check.status == "PASS", check.reason
