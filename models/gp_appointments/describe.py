@@ -42,7 +42,8 @@ DIMS: dict[str, tuple[str, ...]] = {
 
 OBSERVED: dict[str, tuple[str, ...]] = {
     "appointments": ("period", "area"),
-    "days": ("week", "day_of_week"),
+    "closed_days": ("week", "closed_day"),
+    "working_days": ("week", "day_of_week"),
     "durations": ("week", "area", "band"),
     "staff_mix": ("month", "board", "cell"),
 }
@@ -52,8 +53,9 @@ EQUATIONS = (
     Equation("rate", "log μ[p,a] = log patients[p,a] + level[a] + trend[w(p),b(a)] + log x[p] − log x[w(p)]", "list size, place, week and calendar; b(a) is the board of an area, w(p) the week of a period"),
     Equation("places", "level[a] ~ N(level[b] + γ z[a], σ_area²),  level[b] ~ N(level[r], σ_board²),  level[r] ~ N(level, σ_region²)", "areas in boards in regions; z is network staff per patient, standardised"),
     Equation("calendar", "x[p] = Σ_days exp(kind of day + after closure + Christmas + eve + school holidays)", "working-day equivalents of a period; public holidays are known for the forecast too"),
-    Equation("days of a week", "n[w,·] ~ DirichletMultinomial(κ[w] x[day] / x[w]),  κ[w] = κ_d exp(−η_d h[w])", "the nation's days given its week (weekly grid): what tells the calendar's effects apart; weeks around holidays (h) divide less alike"),
-    Equation("part weeks", "log x[w] + σ[w] ε[w],  σ² = ψ′(κ[w] s[w]) − ψ′(κ[w])", "a week seen in part (share s) stands for the whole with the noise of how weeks divide over days (weekly grid)"),
+    Equation("closed days", "(n[w,j] for closed days j, rest) ~ DirichletMultinomial(κ_c x[day] / x[w])", "the nation's closed days given its week (weekly grid); services of a Saturday come and go"),
+    Equation("working days", "n[w,j] for working days j ~ DirichletMultinomial(κ[w] x[day] / Σ x),  κ[w] = κ_d exp(−η_d h[w])", "working days given their total: what tells the calendar's effects apart; weeks around holidays (h) divide less alike"),
+    Equation("part weeks", "log x[w] + σ[w] ε[w],  σ² = ψ′(κ_c s_c) − ψ′(κ_c) + ψ′(κ[w] s[w]) − ψ′(κ[w])", "a week seen in part stands for the whole with the noise of how weeks divide: s_c the share of working days, s of those seen among them (weekly grid)"),
     Equation("trend", "trend[t] = Σ_k c[k] cos(π k (t + ½) / T);  c_board[k] ~ N(c[k], τ_b²/λ[k] + s_b²);  c[k] ~ N(calendar[k], τ²/λ[k] + s²)", "random walks with weekly shocks: boards around the nation, the nation around the calendar; λ[k] = 2 − 2 cos(π k / T)"),
     Equation("minutes", "log minutes = m[a] + s[a] (log G − ψ(k)) / √ψ′(k),  G ~ Gamma(k)", "generalised gamma durations by mean and sd of the logarithm"),
     Equation("bands", "share[a,j] = (1 − π[a]) P(band j);  Unknown = the rest: tails beyond the bands, and nulls with probability π[a]", "durations are seen in bands; under one and over sixty minutes are always Unknown"),
@@ -76,7 +78,7 @@ LIMITS = (
 
 def arrays(data: Workload) -> dict[str, np.ndarray]:
     """Observed arrays by observed site."""
-    daily = {"days": data.days} if data.grid == "week" else {}
+    daily = {"closed_days": data.closed_days, "working_days": data.working_days} if data.grid == "week" else {}
     return {"appointments": data.appointments, **daily, "durations": data.durations, "staff_mix": data.staff}
 
 
@@ -85,7 +87,8 @@ def constants(data: Workload) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     return {
         "patients": (("period", "area"), data.patients),
         "appointments_seen": (("period", "area"), data.appointments_seen),
-        "days_seen": (("week", "day_of_week"), data.days_open & (data.days.sum(-1, keepdims=True) > 0)),
+        "closed_days_seen": (("week", "closed_day"), _closed_seen(data)),
+        "working_days_seen": (("week", "day_of_week"), data.days_open & data.worked & (data.days.sum(-1, keepdims=True) > 0)),
         "durations_seen": (("week", "area"), data.durations_seen),
         "staff_mix_seen": (("month", "board"), data.staff_seen),
         "workforce": (("area",), data.workforce),
@@ -94,6 +97,12 @@ def constants(data: Workload) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
         "area_region": (("area",), data.region[data.area_region]),
         "band_edges": (("edge",), data.band.edges),
     }
+
+
+def _closed_seen(data: Workload) -> np.ndarray:
+    """Closed days of the span, and the working days of weeks that have some."""
+    closed = data.days_open & ~data.worked & (data.days.sum(-1, keepdims=True) > 0)
+    return np.concatenate([closed, closed.any(1, keepdims=True)], axis=1)
 
 
 def groups(data: Workload, span: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:

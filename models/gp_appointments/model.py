@@ -17,11 +17,12 @@ from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
 from bayestwin.barriers import Band
+from bayestwin.components.calendar import DayKind
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
 from bayestwin.components.trend import coefficient_sd, cosine_basis
 from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 
-from .workload import SPECIAL_DAYS, Calendar, Workload
+from .workload import SPECIAL_DAYS, Calendar, Workload, fold_weeks
 
 Priors = Mapping[str, dist.Distribution]
 Duration = GeneralisedGamma | LogNormal
@@ -84,7 +85,7 @@ def demand(data: Workload, priors: Priors) -> None:
     by_week = of_days
     if data.grid == "week":
         concentration = split_of_weeks(data, priors, effects)
-        by_week = of_days + part_weeks(data, of_days - log_exposure(effects, data.whole_weeks)[1], concentration)
+        by_week = of_days + part_weeks(data, day_shares(effects, data.whole_weeks), concentration)
     numpyro.deterministic("week_exposure", by_week)
     spread = {name: numpyro.sample(name, priors[name]) for name in ("sd_region", "sd_board", "sd_area", "workforce_slope")}
     national = priors["national_level"]
@@ -99,38 +100,69 @@ def demand(data: Workload, priors: Priors) -> None:
     observe("appointments", counts, data.appointments, data.appointments_seen)
 
 
-def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> Float[Array, " week"]:
-    """How the nation's week divides over its days, given its total; returns how closely each week keeps to it.
+class DayConcentration(NamedTuple):
+    """How closely weeks keep to the usual division over their days (weekly grid).
 
-    Weeks around holidays divide each in their own way; with one concentration for all they would set it, and all others look too regular.
+    Attributes:
+        working: of working days among themselves; lower in weeks around holidays, which divide each in their own way.
+        closed: of each closed day against all others. Services of a Saturday come and go: with one concentration for all days they would set it, and working
+            days would look too regular.
     """
-    calm, lost = (numpyro.sample(name, priors[name]) for name in ("day_concentration", "holiday_split"))
-    concentration = day_concentration(calm, lost, data.calendar)
+
+    working: Float[Array, " week"]
+    closed: Array
+
+
+def day_concentration(calm: Array, lost: Array, closed: Array, span: Calendar) -> DayConcentration:
+    """Concentrations by week, of those of calm weeks and what weeks around holidays lose."""
+    return DayConcentration(calm * jnp.exp(-lost * span.unsettled), closed)
+
+
+def split_of_weeks(data: Workload, priors: Priors, effects: DayEffects) -> DayConcentration:
+    """How the nation's week divides over its days, given its total: closed days against the others, then working days among themselves."""
+    names = ("day_concentration", "holiday_split", "closed_day_concentration")
+    concentration = day_concentration(*(numpyro.sample(name, priors[name]) for name in names), data.calendar)
     share = day_shares(effects, data.calendar)
-    alpha = jnp.where(data.days_open, concentration[:, None] * share, ABSENT)
-    observe("days", DirichletMultinomial(alpha, total_count=data.days.sum(-1)), data.days, data.days.sum(-1) > 0)
+    worked = share * data.worked
+    together = worked.sum(1, keepdims=True)
+    closed = jnp.concatenate([share * ~data.worked, together], axis=1)
+    seen = data.days.sum(1) > 0
+    alpha = jnp.maximum(concentration.closed * closed, ABSENT)
+    observe("closed_days", DirichletMultinomial(alpha, total_count=data.days.sum(-1)), data.closed_days, seen)
+    alpha = jnp.maximum(concentration.working[:, None] * worked / jnp.maximum(together, ABSENT), ABSENT)
+    observe("working_days", DirichletMultinomial(alpha, total_count=data.working_days.sum(-1)), data.working_days, seen)
     return concentration
 
 
-def day_concentration(calm: Array, lost: Array, span: Calendar) -> Float[Array, " week"]:
-    """Concentration of each week's division over its days (weekly grid)."""
-    return calm * jnp.exp(-lost * span.unsettled)
-
-
-def part_weeks(data: Workload, log_share: Float[Array, " week"], concentration: Float[Array, " week"]) -> Float[Array, " week"]:
+def part_weeks(data: Workload, whole: Float[Array, "week day_of_week"], concentration: DayConcentration) -> Float[Array, " week"]:
     """What the seen days of a part-observed week hold beyond their usual share of the week, on the log scale.
 
-    If a week divides over its days by a Dirichlet law of concentration κ, days that usually hold the share s hold
-    Beta(κ s, κ (1 - s)) of it, whose logarithm has variance ψ′(κ s) - ψ′(κ). Without this a part week would pass for
-    a shock to the nation's demand.
+    If some things divide by a Dirichlet law of concentration κ, those that usually hold the share s hold Beta(κ s, κ (1 - s)), whose logarithm has
+    variance ψ′(κ s) - ψ′(κ). Working days hold such a share of the week, and those that were seen one of the working days'; closed days that were
+    seen beside them are neglected. Without this a part week would pass for a shock to the nation's demand.
+
+    Args:
+        data: the model's data.
+        whole: shares of the days of whole weeks.
+        concentration: of their division.
     """
     part = np.flatnonzero(np.bincount(data.calendar.week) < 7)
     if not part.size:
-        return jnp.zeros_like(log_share)
-    whole = concentration[part]
-    sd = jnp.sqrt(polygamma(1, whole * jnp.exp(log_share[part])) - polygamma(1, whole))
+        return jnp.zeros(len(whole))
+    seen = fold_weeks(np.ones(len(data.calendar.days), bool), data.calendar)[part]
+    working = fold_weeks(data.whole_weeks.kind < DayKind.SATURDAY, data.whole_weeks)[part]
+    share = whole[part]
+    together, among = (share * working).sum(1), (share * (working & seen)).sum(1)
+    some = (working & seen).any(1)
+    of_working = log_share_variance(concentration.working[part], jnp.where(some, among / together, 0.5))
+    of_week = log_share_variance(concentration.closed, jnp.where(some, together, (share * seen).sum(1)))
     noise = numpyro.sample("part_week", dist.Normal(jnp.zeros(part.size), 1.0))
-    return jnp.zeros_like(log_share).at[part].set(sd * noise)
+    return jnp.zeros(len(whole)).at[part].set(jnp.sqrt(of_week + some * of_working) * noise)
+
+
+def log_share_variance(concentration: Array, share: Array) -> Array:
+    """Variance of the logarithm of a share that is Beta(κ s, κ (1 - s))."""
+    return polygamma(1, concentration * share) - polygamma(1, concentration)
 
 
 def day_shares(effects: DayEffects, span: Calendar) -> Float[Array, "week day_of_week"]:

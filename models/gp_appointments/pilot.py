@@ -85,6 +85,7 @@ def _demand(data: Workload) -> Part:
         "shock_national": 0.01,
         "day_concentration": 3000.0,
         "holiday_split": 1.0,
+        "closed_day_concentration": 1000.0,
         "concentration_sd": TYPICAL_CONCENTRATION_SD,
     }
     return looks, start

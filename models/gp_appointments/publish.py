@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from bayestwin.barriers import Band, Unknown
+from bayestwin.components.calendar import DayKind
 from bayestwin.infer.predictive import predict
 from bayestwin.library import library_folder
 from bayestwin.study import Calendar as StudyCalendar
@@ -132,13 +133,25 @@ def _days(counts: np.ndarray, drawn: Mapping[str, np.ndarray], span: Calendar, r
     kinds = day_kind_effects(*(drawn[name][0] for name in ("weekday_effect", "saturday", "sunday", "holiday")))
     effects = DayEffects(np.asarray(kinds), np.array([drawn[name][0] for name in SPECIAL_DAYS]))
     weight = np.exp(np.asarray(log_day_weights(effects, span)))
-    concentration = np.asarray(day_concentration(drawn["day_concentration"][0], drawn["holiday_split"][0], span))
+    names = ("day_concentration", "holiday_split", "closed_day_concentration")
+    concentration = day_concentration(*(drawn[name][0] for name in names), span)
     by_day = np.zeros((len(span.days), counts.shape[1]), int)
-    for week in range(len(span.weeks)):
-        inside = span.week == week
-        share = rng.dirichlet(concentration[week] * weight[inside] / weight[inside].sum())
+    for week, of_working in enumerate(np.asarray(concentration.working)):
+        inside = np.flatnonzero(span.week == week)
+        share = _drawn_shares(
+            weight[inside] / weight[inside].sum(), span.kind[inside] < DayKind.SATURDAY, of_working, concentration.closed, rng
+        )
         by_day[inside] = rng.multinomial(counts[week], share).T
     return by_day
+
+
+def _drawn_shares(share: np.ndarray, working: np.ndarray, of_working: float, of_closed: float, rng: np.random.Generator) -> np.ndarray:
+    """Shares of a week's days: closed days against the others, then working days among themselves."""
+    together = share[working].sum()
+    *closed, rest = rng.dirichlet(of_closed * np.append(share[~working], together))
+    drawn = np.zeros(len(share))
+    drawn[~working], drawn[working] = closed, rest * rng.dirichlet(of_working * share[working] / together)
+    return drawn
 
 
 def _monthly(by_day: np.ndarray, data: Workload) -> np.ndarray:

@@ -69,12 +69,11 @@ def _demand(data: Workload, priors: PriorTable) -> None:
     of_days = pt.log(pt.dot(_belongs(span.week, len(span.weeks)), weight))
     by_week = of_days
     if data.grid == "week":
-        calm, lost = _prior(priors, "day_concentration", "holiday_split")
-        concentration = calm * pt.exp(-lost * span.unsettled)
-        _split(data, weight, concentration)
+        calm, lost, closed = _prior(priors, "day_concentration", "holiday_split", "closed_day_concentration")
+        working = calm * pt.exp(-lost * span.unsettled)
+        _split(data, _shares(span, weight), working, closed)
         whole = data.whole_weeks
-        of_weeks = pt.log(pt.dot(_belongs(whole.week, len(whole.weeks)), pt.exp(log_weight(whole))))
-        by_week = of_days + _part_weeks(span, of_days - of_weeks, concentration)
+        by_week = of_days + _part_weeks(span, whole, _shares(whole, pt.exp(log_weight(whole))), working, closed)
     spreads = _prior(priors, "sd_region", "sd_board", "sd_area")
     slope = _prior(priors, "workforce_slope")
     centre, sd = priors["national_level"].parameters
@@ -91,25 +90,55 @@ def _demand(data: Workload, priors: PriorTable) -> None:
     pm.NegativeBinomial("appointments", mu=mean, alpha=alpha, observed=data.appointments[seen])
 
 
-def _split(data: Workload, weight: Any, concentration: Any) -> None:
-    """Days of the nation's weeks, those with any count."""
-    span, (weeks, days) = data.calendar, data.days.shape
-    place = span.week * days + (span.days - span.weeks[span.week]).astype(int)
-    folded = pt.dot(_belongs(place, weeks * days), weight).reshape((weeks, days))
-    share = folded / folded.sum(1, keepdims=True)
-    alpha = pt.switch(data.days_open, concentration[:, None] * share, ABSENT)
+def _slots(span: Calendar) -> np.ndarray:
+    """Place of each day among the seven of all weeks."""
+    return 7 * span.week + (span.days - span.weeks[span.week]).astype(int)
+
+
+def _shares(span: Calendar, weight: Any) -> Any:
+    """Share of each slot in its week, (week, 7)."""
+    folded = pt.dot(_belongs(_slots(span), 7 * len(span.weeks)), weight).reshape((len(span.weeks), 7))
+    return folded / folded.sum(1, keepdims=True)
+
+
+def _masks(span: Calendar) -> tuple[np.ndarray, np.ndarray]:
+    """Which slots a span holds, and which of them are worked, (week, 7)."""
+    held, worked = (np.zeros(7 * len(span.weeks), bool) for _ in range(2))
+    held[_slots(span)], worked[_slots(span)] = True, span.kind < 5
+    return held.reshape(-1, 7), worked.reshape(-1, 7)
+
+
+def _split(data: Workload, share: Any, working: Any, closed: Any) -> None:
+    """Closed days of the nation's weeks against the rest, then working days among themselves; of weeks with any count."""
     some = np.flatnonzero(data.days.sum(1))
-    pm.DirichletMultinomial("days", n=data.days[some].sum(1), a=alpha[some], observed=data.days[some])
+    counts, worked = data.days[some], _masks(data.calendar)[1][some]
+    of_worked, rest = share[some] * worked, counts * worked
+    against = pt.concatenate([share[some] * ~worked, of_worked.sum(1, keepdims=True)], axis=1)
+    with_rest = np.column_stack([counts * ~worked, rest.sum(1)])
+    pm.DirichletMultinomial("closed_days", n=counts.sum(1), a=pt.maximum(closed * against, ABSENT), observed=with_rest)
+    among = of_worked / pt.maximum(of_worked.sum(1, keepdims=True), ABSENT)
+    pm.DirichletMultinomial("working_days", n=rest.sum(1), a=pt.maximum(working[some][:, None] * among, ABSENT), observed=rest)
 
 
-def _part_weeks(span: Calendar, log_share: Any, concentration: Any) -> Any:
+def _part_weeks(span: Calendar, whole: Calendar, share: Any, working: Any, closed: Any) -> Any:
     part = np.flatnonzero(np.bincount(span.week) < 7)
     if not part.size:
         return pt.zeros(len(span.weeks))
     noise = pm.Normal("part_week", 0.0, 1.0, shape=part.size)
-    whole = concentration[part]
-    sd = pt.sqrt(pt.polygamma(1, whole * pt.exp(log_share[part])) - pt.polygamma(1, whole))
-    return pt.set_subtensor(pt.zeros(len(span.weeks))[part], sd * noise)
+    variances = []
+    for week in part:
+        seen, worked = _masks(span)[0][week], _masks(whole)[1][week]
+        if (both := seen & worked).any():
+            together = share[week][worked].sum()
+            variances.append(_of_log(closed, together) + _of_log(working[week], share[week][both].sum() / together))
+        else:
+            variances.append(_of_log(closed, share[week][seen].sum()))
+    return pt.set_subtensor(pt.zeros(len(span.weeks))[part], pt.sqrt(pt.stack(variances)) * noise)
+
+
+def _of_log(concentration: Any, share: Any) -> Any:
+    """Variance of the logarithm of a beta share."""
+    return pt.polygamma(1, concentration * share) - pt.polygamma(1, concentration)
 
 
 def _cosines(times: int) -> tuple[np.ndarray, np.ndarray]:

@@ -165,6 +165,21 @@ class Workload:
     unknown: Unknown
 
     @property
+    def worked(self) -> np.ndarray:
+        """Which slots of the seen weeks are working days, (week, day_of_week)."""
+        return fold_weeks(self.calendar.kind < DayKind.SATURDAY, self.calendar)
+
+    @property
+    def working_days(self) -> np.ndarray:
+        """Attended on the working days of the nation's weeks, zero elsewhere, (week, day_of_week)."""
+        return self.days * self.worked
+
+    @property
+    def closed_days(self) -> np.ndarray:
+        """Attended on each closed day of the nation's weeks, and on all working days together, (week, closed_day)."""
+        return np.concatenate([self.days * ~self.worked, self.working_days.sum(1, keepdims=True)], axis=1)
+
+    @property
     def area_region(self) -> np.ndarray:
         """Index of each area's region."""
         return self.board_region[self.area_board]
@@ -185,6 +200,7 @@ class Workload:
             "other_cell": np.array(CELLS[1:]),
             "weekday": np.array(WEEKDAYS[1:5]),
             "day_of_week": np.array(WEEKDAYS),
+            "closed_day": np.array([*WEEKDAYS, "working days"]),
             "week_in_part": self.calendar.weeks[np.bincount(self.calendar.week) < 7].astype("datetime64[ns]"),
             "frequency": np.arange(1, len(self.calendar.weeks)),
         }

@@ -124,18 +124,25 @@ def test_pilot_finds_the_family_that_bands_came_from() -> None:
     assert misfit < 0.02
 
 
-def test_part_weeks_vary_as_a_share_of_a_dirichlet_week() -> None:
+def test_part_weeks_vary_as_shares_of_a_divided_week() -> None:
+    """Closed days against the rest, then working days among themselves; a week of which only the weekend was seen."""
     from numpyro.handlers import seed, substitute
 
-    concentration, share = 200.0, 0.6
-    data = SimpleNamespace(calendar=SimpleNamespace(week=np.repeat([0, 1, 2], [4, 7, 7])))
-    run = partial(part("model").part_weeks, data, jnp.log(jnp.array([share, 1.0, 1.0])), jnp.array([concentration, 50.0, 50.0]))
-    found = substitute(seed(run, 0), {"part_week": jnp.array([1.0])})()
-    held = np.random.default_rng(0).beta(concentration * share, concentration * (1.0 - share), 400_000)
-    assert float(found[0]) == pytest.approx(np.log(held).std(), rel=0.01)
-    np.testing.assert_array_equal(found[1:], 0.0)
+    model, workload = part("model"), part("workload")
+    place = SimpleNamespace(country="GB", subdivision="ENG", school_holidays=())
+    seen = workload.calendar(np.arange(np.datetime64("2022-02-12"), np.datetime64("2022-02-25")), "week", place)  # Saturday to Thursday
+    data = SimpleNamespace(calendar=seen, whole_weeks=workload.whole_weeks(seen, place))
+    usual = np.array([0.22, 0.2, 0.2, 0.18, 0.17, 0.02, 0.01])
+    concentration = model.DayConcentration(jnp.array([2000.0, 2000.0, 300.0]), jnp.array(500.0))
+    run = partial(model.part_weeks, data, jnp.array([usual] * 3), concentration)
+    found = np.asarray(substitute(seed(run, 0), {"part_week": jnp.array([1.0, 1.0])})())
+    rng = np.random.default_rng(0)
+    rest = rng.dirichlet(500.0 * np.append(usual[5:], usual[:5].sum()), 400_000)
+    four = rest[:, 2] * rng.dirichlet(300.0 * usual[:5] / usual[:5].sum(), 400_000)[:, :4].sum(1)
+    np.testing.assert_allclose(found, [np.log(rest[:, :2].sum(1)).std(), 0.0, np.log(four).std()], rtol=0.01)
 
 
 def test_weeks_around_holidays_divide_less_alike() -> None:
-    found = part("model").day_concentration(1000.0, 2.0, SimpleNamespace(unsettled=np.array([0.0, 0.5, 1.0])))
-    np.testing.assert_allclose(found, 1000.0 * np.exp([0.0, -1.0, -2.0]))
+    found = part("model").day_concentration(1000.0, 2.0, 300.0, SimpleNamespace(unsettled=np.array([0.0, 0.5, 1.0])))
+    np.testing.assert_allclose(found.working, 1000.0 * np.exp([0.0, -1.0, -2.0]))
+    assert found.closed == 300.0
