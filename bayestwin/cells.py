@@ -186,8 +186,8 @@ def _sums_apart(extract: StudyExtract, barrier: Aggregate, fine: Observations, c
     grid = grid_of(fine, hierarchy)
     plain = Grid(dict(list(grid.coords.items())[:2]), grid.above)
     if barrier.out(plain).dims != coarse.dims[:2]:
-        summed, stated = list(barrier.out(plain).dims), list(coarse.dims[:2])
-        raise AccessError(f"{barrier.title}: sums of {barrier.exact!r} have the dims {summed}, the extract has {stated}")
+        summed, held_by = list(barrier.out(plain).dims), list(coarse.dims[:2])
+        raise AccessError(f"{barrier.title}: sums of {barrier.exact!r} have the dims {summed}, the extract has {held_by}")
     seen = barrier.total(fine.mask.all(further).astype(float), plain) == barrier.total(np.ones(plain.shape), plain)
     added, out = barrier.total(np.where(fine.mask, fine.values, 0).sum(further).astype(float), plain), barrier.out(plain)
     stated = coarse.values.sum(tuple(range(2, coarse.values.ndim)))
