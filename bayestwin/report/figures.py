@@ -12,7 +12,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib import dates
+from matplotlib import dates, pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -211,6 +211,7 @@ def ranks(posterior: xr.Dataset, names: list[str]) -> Picture:
     )
     figure = plots.viz["figure"].item()
     figure.set_layout_engine("constrained")
+    pyplot.close(figure)  # it would be kept for a window that never opens
     return picture(
         figure,
         f"Rank plots of {', '.join(names)} by chain.",
@@ -236,6 +237,7 @@ def uniform(ranks: dict[str, np.ndarray], shown: list[str]) -> Picture:
     )
     figure = plots.viz["figure"].item()
     figure.set_layout_engine("constrained")
+    pyplot.close(figure)  # it would be kept for a window that never opens
     return picture(
         figure,
         f"Differences between the distribution of ranks and a uniform one, for {', '.join(shown)}.",

@@ -109,7 +109,7 @@ CASES = {
     "suppress": Case(lambda: (Suppress(below=8),), lambda: (Suppress(below=1),)),
     "suppress zero too": Case(lambda: (Suppress(below=11, zero="hidden"),), None),
     "suppress, then round": Case(lambda: (Suppress(below=8), Round(base=5)), None),
-    "topcode": Case(lambda: (TopCode(limit=12),), lambda: (TopCode(limit=np.inf),)),
+    "topcode": Case(lambda: (TopCode(limit=12),), lambda: (TopCode(limit=1e300),)),
     "unknown": Case(lambda: (Unknown(category="?", null=0.3),), lambda: (Unknown(category="?", null=0.0),), exact_nb=False),
     "withheld": Case(lambda: (Withheld(field="counts of u0", dim="unit", labels=("u0",)),), lambda: (Withheld(field="minutes", here=False),)),
     "whole chain": Case(
