@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -200,6 +201,13 @@ def contraction(table: pd.DataFrame) -> Picture:
     )
 
 
+def _by_arviz(plots: Any, alt: str, caption: str) -> Picture:
+    figure = plots.viz["figure"].item()
+    figure.set_layout_engine("constrained")
+    pyplot.close(figure)  # it would be kept for a window that never opens
+    return picture(figure, alt, caption)
+
+
 def ranks(posterior: xr.Dataset, names: list[str]) -> Picture:
     """Rank plots by chain (ArviZ) of chosen scalar parameters."""
     import arviz_plots
@@ -209,11 +217,8 @@ def ranks(posterior: xr.Dataset, names: list[str]) -> Picture:
         backend="matplotlib",
         figure_kwargs={"figsize": (9.2, 1.7 * -(-len(names) // 4) + 0.4)},
     )
-    figure = plots.viz["figure"].item()
-    figure.set_layout_engine("constrained")
-    pyplot.close(figure)  # it would be kept for a window that never opens
-    return picture(
-        figure,
+    return _by_arviz(
+        plots,
         f"Rank plots of {', '.join(names)} by chain.",
         "Ranks of each chain's draws among all draws. Chains that agree stay inside the envelope, which takes draws as independent: where they are not, "
         "chains leave it though R-hat finds them alike.",
@@ -235,11 +240,8 @@ def uniform(ranks: dict[str, np.ndarray], shown: list[str]) -> Picture:
         backend="matplotlib",
         figure_kwargs={"figsize": (9.2, 1.9 * -(-len(shown) // 4) + 0.4)},
     )
-    figure = plots.viz["figure"].item()
-    figure.set_layout_engine("constrained")
-    pyplot.close(figure)  # it would be kept for a window that never opens
-    return picture(
-        figure,
+    return _by_arviz(
+        plots,
         f"Differences between the distribution of ranks and a uniform one, for {', '.join(shown)}.",
         "Ranks of what made the simulated data among the draws of its fits, less what uniform ranks would show; the quantities that are furthest off, with the "
         "p-value of each by itself. A hill says that draws lie too high, a valley too low, a wave that intervals are too narrow or too wide.",
