@@ -232,8 +232,8 @@ def validate(
         run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
         with shown() as (say, watch):
             usual = OF_RUN if of_run else OF_STUDY
-            asked = {"origins": origins, "folds": sites, "replicates": replicates, "second": int(second) or None}
-            refits = replace(usual, **{name: value for name, value in asked.items() if value is not None})
+            asked = {"origins": origins, "folds": sites, "replicates": replicates}
+            refits = replace(usual, second=second, **{name: value for name, value in asked.items() if value is not None})
             answer = validate_run(run, refits, scheduler, say, watch)
             say("writing the report")
             write_report(run)

@@ -30,7 +30,7 @@ def rank(draws: Float[np.ndarray, "... draw"], truth: Float[np.ndarray, ...], rn
 
 
 def p_uniform(u: Float[np.ndarray, " replicate"]) -> float:
-    """P-value of uniformity: the smaller of a chi-square over 20 bins (spread) and Kolmogorov-Smirnov (shift), doubled.
+    """P-value of uniformity: the smaller of a chi-square over bins of five at least, 20 at most (spread), and Kolmogorov-Smirnov (shift), doubled.
 
     Args:
         u: values in 0..1.
@@ -41,5 +41,5 @@ def p_uniform(u: Float[np.ndarray, " replicate"]) -> float:
     """
     from scipy import stats
 
-    counts = np.histogram(u, BINS, (0.0, 1.0))[0]
+    counts = np.histogram(u, min(BINS, max(len(u) // 5, 2)), (0.0, 1.0))[0]
     return float(min(1.0, 2.0 * min(stats.chisquare(counts).pvalue, stats.kstest(u, "uniform").pvalue)))

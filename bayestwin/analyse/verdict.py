@@ -8,14 +8,17 @@ of the others, and constants among them have no R-hat.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import xarray as xr
 
 from bayestwin.numbers import fixed
+
+if TYPE_CHECKING:
+    from bayestwin.infer.mcmc import Draws
 
 RHAT, ESS, EBFMI = 1.01, 400.0, 0.3
 WORST = 10
@@ -98,6 +101,21 @@ def judge_draws(sites: Mapping[str, np.ndarray], stats: Mapping[str, np.ndarray]
     ]
     flat = np.concatenate([values.reshape(*values.shape[:2], -1) for values in sites.values()], axis=-1)
     return _judged({"name": np.array(names), **convergence(flat)}, stats["energy"], stats["diverging"])
+
+
+def judge_fit(model: Callable[[], None], draws: Draws) -> Verdict:
+    """Judge all that was sampled of a model, deterministic sites left out.
+
+    Args:
+        model: NumPyro model without arguments.
+        draws: of its posterior.
+
+    Returns:
+        The verdict, as of `judge_draws`.
+    """
+    from bayestwin.infer.predictive import sites
+
+    return judge_draws({name: draws.sites[name] for name in sites(model).latent}, draws.stats)
 
 
 def _judged(table: dict[str, np.ndarray], energy: np.ndarray, diverging: np.ndarray) -> Verdict:

@@ -73,7 +73,7 @@ def sample_again(study: Study, sampling: Sampling, watch: Callable[[Any], None] 
     Returns:
         A row for each quantity: `quantity`, `engine`, its worst `r_hat`, `mean`, `sd`, and their Monte Carlo errors.
     """
-    from bayestwin.analyse.verdict import judge_draws
+    from bayestwin.analyse.verdict import judge_fit
     from bayestwin.infer.posterior import dataset
     from bayestwin.infer.predictive import sites
     from bayestwin.prepared import prepare
@@ -82,7 +82,7 @@ def sample_again(study: Study, sampling: Sampling, watch: Callable[[Any], None] 
     prepared = prepare(study)
     draws = sampled(prepared, sampling, watch)
     latent = {name: draws.sites[name] for name in sites(prepared.model).latent}
-    r_hat = judge_draws(latent, draws.stats).metrics["rhat_max"]
+    r_hat = judge_fit(prepared.model, draws).metrics["rhat_max"]
     found = moments_of(dataset(latent, prepared.twin.definition.dims, prepared.data.coords))
     return [{"quantity": name, "engine": sampling.engine, "r_hat": r_hat} | row for name, row in found.items()]
 

@@ -20,6 +20,7 @@ from bayestwin.credibility.check import Check, graded, worst_of
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
+from bayestwin.sampled import sampled
 from bayestwin.study import Study
 
 LEAST_PAST = 8  # weeks that the first date must have behind it
@@ -92,17 +93,15 @@ def score(study: Study, origin: date, sampling: Sampling, watch: Callable[[Any],
         intervals with errors between units, skill against the recent weeks' own quantiles, and the worst R-hat of the refit.
     """
     from bayestwin.analyse.forecast import answer
-    from bayestwin.analyse.verdict import judge_draws
-    from bayestwin.infer.mcmc import sample
+    from bayestwin.analyse.verdict import judge_fit
     from bayestwin.infer.posterior import dataset
-    from bayestwin.infer.predictive import sites
     from bayestwin.twin.scenario import Scenario
 
     now, prepared = prepare(study), prepare(study.at(origin))
     definition, data = prepared.twin.definition, prepared.data
     weeks = definition.fitted(now.data, study.calendar).weeks
-    draws = sample(prepared.model, definition.pilot(data), sampling, watch, prepared.nesting)
-    verdict = judge_draws({name: draws.sites[name] for name in sites(prepared.model).latent}, draws.stats)
+    draws = sampled(prepared, sampling, watch)
+    verdict = judge_fit(prepared.model, draws)
     span = definition.future(data, study.horizon_weeks, Scenario(), study.calendar)
     posterior = dataset(draws.sites, definition.dims, data.coords)
     ahead = answer(definition, data, posterior, span, sampling.seed).draws
@@ -167,6 +166,16 @@ def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -
     return float(((0.5 * np.abs(y - np.median(draws, axis=0)) + intervals @ (alpha / 2)) / (len(alpha) + 0.5)).mean())
 
 
+def skill_of(table: pd.DataFrame) -> float | None:
+    """Skill over several rows of scores, cell by cell; None where the naive forecast makes no error that ours could be a share of.
+
+    Args:
+        table: columns cells, wis, naive_wis.
+    """
+    ours, theirs = (float((table[part] * table["cells"]).sum()) for part in ("wis", "naive_wis"))
+    return 1.0 - ours / theirs if theirs > 0 else None
+
+
 def checks_of_backtest(rows: Rows) -> Iterator[Check]:
     """Whether forecasts beat the recent weeks, and whether their intervals hold what they say, by quantity over all dates."""
     whole = pd.DataFrame([row for row in rows if row["week_ahead"] == 0 and row["cells"]])
@@ -174,18 +183,19 @@ def checks_of_backtest(rows: Rows) -> Iterator[Check]:
         return
     for name, table in whole.groupby("quantity", sort=False):
         weight = table["cells"] / table["cells"].sum()
-        skill = 1.0 - float((table["wis"] * weight).sum() / (table["naive_wis"] * weight).sum())
-        yield Check(
-            f"backtest of {name}: skill",
-            graded(-skill, 0.0, 0.2),
-            skill,
-            "weighted interval score no worse than the recent weeks' own quantiles; a fifth worse fails",
-            f"{skill:+.0%} over {len(table)} dates and {table['cells'].sum():,} cells",
-            ""
-            if skill >= 0
-            else "look at which weeks ahead lose (`backtest` by week_ahead): a trend carried on too far, or a level that has moved",
-            "bayestwin's own bounds",
-        )
+        skill = skill_of(table)
+        if skill is not None:
+            yield Check(
+                f"backtest of {name}: skill",
+                graded(-skill, 0.0, 0.2),
+                skill,
+                "weighted interval score no worse than the recent weeks' own quantiles; a fifth worse fails",
+                f"{skill:+.0%} over {len(table)} dates and {table['cells'].sum():,} cells",
+                ""
+                if skill >= 0
+                else "look at which weeks ahead lose (`backtest` by week_ahead): a trend carried on too far, or a level that has moved",
+                "bayestwin's own bounds",
+            )
         held = {level: float((table[f"coverage_{level}"] * weight).sum()) for level in ("50", "80", "95")}
         nominal = {level: float(level) / 100.0 for level in held}
         chance = {level: 3.0 * np.sqrt(p * (1.0 - p) / table["cells"].sum()) for level, p in nominal.items()}

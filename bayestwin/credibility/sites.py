@@ -15,15 +15,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from bayestwin.credibility.backtest import LEVELS, Came, published, scores
+from bayestwin.credibility.backtest import LEVELS, Came, published, scores, skill_of
 from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, Status
 from bayestwin.extracts.held_out import HeldOut
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.report.checks import pit_of_pairs, randomised_pit
+from bayestwin.sampled import sampled
 from bayestwin.study import Study, read_hierarchy
 
 REPLICATES = 400
@@ -45,8 +47,12 @@ def left_out(study: Study, folds: int, sampling: Sampling) -> list[Piece]:
     hierarchy = read_hierarchy(study)
     level = next((level for level in hierarchy.levels[1:2] if len(hierarchy.codes[level]) > 1), hierarchy.levels[0])
     codes = hierarchy.codes[level]
-    dealt = [tuple(map(str, codes[fold :: min(folds, len(codes))])) for fold in range(min(folds, len(codes)))]
-    return [Piece(f"refitting without {level} {_few(part)}", partial(foretell, study, HeldOut(level, part), sampling)) for part in dealt]
+    count = min(folds, len(codes))
+    dealt = [tuple(map(str, codes[fold::count])) for fold in range(count)]
+    return [
+        Piece(f"refitting without {level} {_few(part)}, fold {fold} of {count}", partial(foretell, study, HeldOut(level, part), sampling))
+        for fold, part in enumerate(dealt, 1)
+    ]
 
 
 def _few(codes: tuple[str, ...]) -> str:
@@ -66,21 +72,19 @@ def foretell(study: Study, held: HeldOut, sampling: Sampling, watch: Callable[[A
         A row for each stream that the places gave something of: cells, coverage of central intervals, and `places`: where the sum over each
         place's cells lies among those foretold, 0 to 1. Of quantities whose published numbers are the quantity itself, scores against other places' rates.
     """
-    from bayestwin.analyse.verdict import judge_draws
-    from bayestwin.infer.mcmc import sample
-    from bayestwin.infer.predictive import sites
+    from bayestwin.analyse.verdict import judge_fit
 
     full, less = prepare(study), prepare(study, held)
     definition = full.twin.definition
-    draws = sample(less.model, definition.pilot(less.data), sampling, watch, less.nesting)
-    verdict = judge_draws({name: draws.sites[name] for name in sites(less.model).latent}, draws.stats)
+    draws, hierarchy = sampled(less, sampling, watch), read_hierarchy(study)
+    verdict = judge_fit(less.model, draws)
     head = {"level": held.level, "held_out": list(held.codes), "r_hat": verdict.metrics["rhat_max"]}
     values, replicated = definition.arrays(full.data), _replicated(full, less, draws.sites, sampling.seed)
     before, after = told(full), told(less)
     rows = []
     for site, observed in values.items():
         new = before[site] & ~after[site]
-        dims, hierarchy = definition.observed[site], read_hierarchy(study)
+        dims = definition.observed[site]
         at = next((dim for dim in dims if dim in hierarchy.levels[: hierarchy.levels.index(held.level) + 1]), None)
         if at is None or not new.any():
             continue
@@ -184,15 +188,16 @@ def checks_of_sites(rows: Rows) -> Iterator[Check]:
     for stream, values in tested.items():
         yield _of_scores(stream, rows[0]["level"], np.array(values), len(tested))
     for name in dict.fromkeys(row["quantity"] for row in rows if row.get("cells") and "quantity" in row):
-        mine = [row for row in rows if row.get("quantity") == name and row["cells"]]
-        wis, naive = (sum(row[part] * row["cells"] for row in mine) for part in ("wis", "naive_wis"))
-        skill = 1.0 - wis / naive
+        mine = pd.DataFrame([row for row in rows if row.get("quantity") == name and row["cells"]])
+        skill = skill_of(mine)
+        if skill is None:
+            continue
         yield Check(
             f"places put aside, {name}: skill",
             "PASS" if skill >= 0 else "REVIEW",
             skill,
             "weighted interval score no worse than the rates of the places that stayed",
-            f"{skill:+.0%} over {sum(row['cells'] for row in mine):,} cells",
+            f"{skill:+.0%} over {mine['cells'].sum():,} cells",
             "" if skill >= 0 else "the covariates of places mislead: look at the slopes on them",
             "bayestwin's own bound",
         )

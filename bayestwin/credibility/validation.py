@@ -34,13 +34,13 @@ class Refits:
         origins: past dates to forecast from.
         folds: of places, each put aside once.
         replicates: simulated studies to fit.
-        second: 1 to sample with the second engine too.
+        second: whether to sample with the second engine too.
     """
 
     origins: int = 0
     folds: int = 0
     replicates: int = 0
-    second: int = 0
+    second: bool = False
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

@@ -21,3 +21,9 @@ def test_ranks_of_like_among_like_are_uniform(rounded: bool) -> None:
 @pytest.mark.parametrize("wrong", [lambda u: u**1.3, lambda u: 0.5 + 0.8 * (u - 0.5), lambda u: np.where(u < 0.5, 0.9 * u, u)])
 def test_what_is_not_uniform_is_found(wrong) -> None:
     assert p_uniform(wrong(np.random.default_rng(6).random(3000))) < 1e-6
+
+
+def test_few_uniform_values_are_seldom_taken_for_others() -> None:
+    rng = np.random.default_rng(7)
+    false_alarms = np.mean([p_uniform(rng.random(20)) < 0.05 for _ in range(1000)])
+    assert false_alarms < 0.05 + 4.0 * np.sqrt(0.05 * 0.95 / 1000)

@@ -70,3 +70,14 @@ def test_the_weighted_interval_score_is_that_of_its_definition() -> None:
         low, high = stats.norm.ppf([alpha / 2, 1 - alpha / 2])
         total += alpha / 2 * (high - low + 2 / alpha * max(low - y, 0) + 2 / alpha * max(y - high, 0))
     assert found == pytest.approx(total / 3.5, rel=0.01)
+
+
+def test_there_is_no_skill_against_a_forecast_without_error() -> None:
+    rng = np.random.default_rng(6)
+    level, later = came(rng)
+    exact = np.broadcast_to(later.values, (RECENT, WEEKS, UNITS))
+    row = scores(rng.normal(level, 4.0, size=(500, WEEKS, UNITS)), later, exact)
+    assert row["naive_wis"] == 0.0
+    assert row["skill"] is None
+    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0}
+    assert [check.name for check in checks_of_backtest([head | row])] == ["backtest of bread: coverage"]

@@ -30,10 +30,29 @@ def test_nothing_is_left_of_what_is_put_aside_and_all_of_the_rest(bakery: Study)
 
 def test_every_place_is_put_aside_once(bakery: Study) -> None:
     hierarchy = read_hierarchy(bakery)
+    names: list[str] = []
     for folds in (1, 2, 3):
-        parts = [piece.work.args[1] for piece in left_out(bakery, folds, bt.Sampling())]
+        pieces = left_out(bakery, folds, bt.Sampling())
+        names += [piece.name for piece in pieces if folds < 3]  # with two streets three folds are two
+        parts = [piece.work.args[1] for piece in pieces]
         assert {part.level for part in parts} == {"street"}
         assert sorted(code for part in parts for code in part.codes) == sorted(hierarchy.codes["street"])
+    assert len(set(names)) == len(names)
+
+
+def test_folds_that_begin_alike_are_not_taken_for_one_another(bakery: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are kept by the pieces' names: of 42 streets, every ninth and every tenth are five that begin with the same."""
+    from dataclasses import replace
+
+    from bayestwin.credibility import sites
+
+    streets = np.array([f"S{i:02}" for i in range(42)])
+    hierarchy = replace(read_hierarchy(bakery), codes={"shop": streets, "street": streets, "town": np.array(["all"])})
+    monkeypatch.setattr(sites, "read_hierarchy", lambda study: hierarchy)
+    one, other = (left_out(bakery, folds, bt.Sampling())[-1] for folds in (9, 10))
+    first, second = (left_out(bakery, folds, bt.Sampling())[0] for folds in (9, 10))
+    assert len(first.work.args[1].codes) == len(second.work.args[1].codes) == 5
+    assert len({piece.name for piece in (one, other, first, second)}) == 4
 
 
 def test_exposures_of_a_place_that_gives_nothing_stay_known(tiny_study: Path) -> None:
