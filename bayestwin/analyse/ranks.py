@@ -30,7 +30,7 @@ def rank(draws: Float[np.ndarray, "... draw"], truth: Float[np.ndarray, ...], rn
 
 
 def p_uniform(u: Float[np.ndarray, " replicate"]) -> float:
-    """P-value of uniformity: the smaller of a chi-square over bins of five at least, 20 at most (spread), and Kolmogorov-Smirnov (shift), doubled.
+    """P-value of uniformity: the smaller of a chi-square (spread) over 2 to 20 bins, of five values each while that is so, and Kolmogorov-Smirnov (shift), doubled.
 
     Args:
         u: values in 0..1.

@@ -23,7 +23,10 @@ def test_what_is_not_uniform_is_found(wrong) -> None:
     assert p_uniform(wrong(np.random.default_rng(6).random(3000))) < 1e-6
 
 
-def test_few_uniform_values_are_seldom_taken_for_others() -> None:
+@pytest.mark.parametrize("count", [5, 20])
+def test_few_uniform_values_are_seldom_taken_for_others(count: int) -> None:
+    """A check multiplies the least p by tens of quantities: its tail must not be too heavy, as that of a chi-square over many nearly empty bins is."""
     rng = np.random.default_rng(7)
-    false_alarms = np.mean([p_uniform(rng.random(20)) < 0.05 for _ in range(1000)])
-    assert false_alarms < 0.05 + 4.0 * np.sqrt(0.05 * 0.95 / 1000)
+    p = np.array([p_uniform(rng.random(count)) for _ in range(3000)])
+    for level in (0.05, 0.01, 0.001):
+        assert (p < level).mean() < level + 4.0 * np.sqrt(level / len(p))

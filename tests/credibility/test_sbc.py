@@ -64,6 +64,14 @@ def test_simulated_data_are_fitted_and_the_truth_is_ranked(tmp_path: Path) -> No
     assert fit_block(study, range(2), SHORT) == found
 
 
+def test_two_fits_of_the_same_data_have_randomness_of_their_own(tmp_path: Path) -> None:
+    from bayestwin.credibility.sbc import _fits
+
+    prepared = prepare(bt.read_study(write_bakery(tmp_path / "study")))
+    one, other = _fits(prepared, {"bread": np.stack([prepared.data.ends] * 2)}, SHORT)
+    assert not np.array_equal(one.sites["sd_shop"], other.sites["sd_shop"])
+
+
 @pytest.mark.slow
 def test_the_bakery_is_calibrated_and_with_a_wrong_prior_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace

@@ -28,6 +28,19 @@ def test_nothing_is_left_of_what_is_put_aside_and_all_of_the_rest(bakery: Study)
     np.testing.assert_array_equal(less[:, :2], full[:, :2])
 
 
+def test_nothing_is_left_of_any_part_of_what_is_put_aside(bakery: Study) -> None:
+    from bayestwin.extracts.held_out import without
+    from bayestwin.study import read_observations
+
+    hierarchy = read_hierarchy(bakery)
+    whole = read_observations(bakery, hierarchy, ["bread"])["bread"]
+    left = without(whole, hierarchy, HeldOut("street", ("High Street",)))
+    assert whole.hidden[:, :2].any()  # small numbers of the first shop
+    for part in (left.values, left.mask, left.hidden):
+        assert not part[:, :2].any()
+    np.testing.assert_array_equal(left.values[:, 2:], whole.values[:, 2:])
+
+
 def test_every_place_is_put_aside_once(bakery: Study) -> None:
     hierarchy = read_hierarchy(bakery)
     names: list[str] = []
@@ -99,6 +112,15 @@ def test_sums_of_places_lie_anywhere_where_widths_are_right_and_outside_where_th
         narrow += _compared(observed, drawn(rng, 0.1, REPLICATES), new, PLACE, 1)["places"].values()
     assert np.mean(np.abs(np.array(right) - 0.5) <= 0.4) == pytest.approx(0.8, abs=4 * np.sqrt(0.16 / 180))
     assert np.mean(np.abs(np.array(narrow) - 0.5) <= 0.4) < 0.5
+
+
+def test_each_place_has_a_sum_of_its_own_cells() -> None:
+    rng = np.random.default_rng(3)
+    observed, many = drawn(rng, 0.05, 1)[0], drawn(rng, 0.05, REPLICATES)
+    found = _compared(observed + 40 * (PLACE == "a") - 40 * (PLACE == "c"), many, np.ones(CELLS, bool), PLACE, 1)["places"]
+    assert found["a"] > 0.99
+    assert 0.01 < found["b"] < 0.99
+    assert found["c"] < 0.01
 
 
 def test_pairs_and_categories_are_compared_as_numbers_are() -> None:
