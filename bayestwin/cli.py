@@ -247,10 +247,17 @@ def access(
     folder: RunFolder,
     requests: Annotated[Path | None, typer.Option(help="TOML file of requests; each barrier lifted in whole if absent.")] = None,
     decision: Annotated[Path | None, typer.Option(help="TOML file of options and losses: what information is worth to a decision.")] = None,
+    budget: Annotated[
+        float | None, typer.Option(help="The most that requests may cost together, in the unit of their costs: which ones to file.")
+    ] = None,
+    by: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Days from now at which the forecast is to be narrow; once all is there if absent.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say how much of a run's uncertainty is there because of how the data came, which barrier is to blame, and what to ask for first."""
     with _errors():
+        from bayestwin.preposterior.plan import Goal
         from bayestwin.preposterior.value import access_value
         from bayestwin.preposterior.words import access_text
         from bayestwin.progress import shown
@@ -259,7 +266,7 @@ def access(
 
         run = load_run(folder)
         with shown() as (say, watch):
-            answer = access_value(run, requests, decision, say=say, watch=watch)
+            answer = access_value(run, requests, decision, say=say, watch=watch, goal=Goal(budget, by))
             say("writing the report")
             write_report(run)
     _print(answer, as_json, access_text)

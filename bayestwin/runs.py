@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
-ACCESS, ACCESS_PAGE, VALIDATION = "access.json", "access.html", "validation.json"
+ACCESS, ACCESS_PAGE, ACCESS_PLAN, VALIDATION = "access.json", "access.html", "access_plan.md", "validation.json"
 TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 

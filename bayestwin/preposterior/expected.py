@@ -54,13 +54,21 @@ class Gains:
             tick: told how many points are done.
         """
         at_point = follow(self.at, self._channels())
-        found = []
+        chosen = [self._chosen(accesses) for accesses in wanted]
+        different = list(dict.fromkeys(chosen))  # requests that overlap make one access in many ways
+        place, found = {one: i for i, one in enumerate(different)}, []
         for index, point in enumerate(self.points):
             followed = at_point(point)
             added = {site: self._added(site, followed, index) for site in self.variants}
-            found.append([self._left(accesses, added, slopes) for accesses in wanted])
+            left = [self._left(one, added, slopes) for one in different]
+            found.append([left[place[one]] for one in chosen])
             tick(index + 1)
         return np.array(found)
+
+    def _chosen(self, accesses: Accesses) -> tuple[tuple[str, int], ...]:
+        """Which variant each site comes through, those left out that come through their present access."""
+        each = ((site, variants.index(accesses[site])) for site, variants in self.variants.items() if site in accesses)
+        return tuple((site, variant) for site, variant in each if variant)
 
     def _channels(self) -> dict[tuple[str, int], Access]:
         """The accesses of each site that differ in their channels, by the index of the first variant that has them."""
@@ -84,13 +92,11 @@ class Gains:
                 added.append(_in_coordinates(followed.slopes[site, alike[index]], told[index]) - _in_coordinates(now, told[0]))
         return added
 
-    def _left(self, accesses: Accesses, added: Mapping[str, list], slopes: np.ndarray) -> np.ndarray:
+    def _left(self, chosen: Sequence[tuple[str, int]], added: Mapping[str, list], slopes: np.ndarray) -> np.ndarray:
         """Variances under the sum of what the sites add."""
         precision = np.eye(len(slopes))
-        for site, access in accesses.items():
-            index = self.variants[site].index(access)
-            if index:
-                precision += added[site][index]
+        for site, variant in chosen:
+            precision += added[site][variant]
         factor, lower = cho_factor(precision, lower=True)
         return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
 

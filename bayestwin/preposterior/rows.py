@@ -1,4 +1,4 @@
-"""The answers of an analysis of access, as plain rows: decomposition, requests by rank, pairs, plan."""
+"""The answers of an analysis of access, as plain rows: decomposition, requests by rank, pairs, a decision."""
 
 from __future__ import annotations
 
@@ -115,31 +115,6 @@ def learned(found: Answers) -> list[dict[str, Any]]:
             for j, part in zip(parameters, share, strict=True)
         ]
     return sorted(rows, key=lambda row: (row["quantity"], -row["share"]))
-
-
-def order(found: Answers, requests: Sequence[Request], left: Left) -> list[int]:
-    """Indices of requests in the order in which to file them: by value for their cost, where all have one."""
-    value = 1.0 - left[..., found.primary].mean(0)
-    cost = np.array([1.0 if any(r.cost is None for r in requests) else request.cost for request in requests])
-    return [int(i) for i in np.argsort(-value / cost, kind="stable")]
-
-
-def plan(found: Answers, requests: Sequence[Request], left: Left) -> list[dict[str, Any]]:
-    """What is left after each request, if all before it are granted, too.
-
-    Args:
-        found: the quantities.
-        requests: in the order in which they are filed.
-        left: share of the variance that the first, the first two, … would leave.
-    """
-    share, error = _with_error(1.0 - left[..., found.primary])
-    spent: float | None = 0.0
-    rows = []
-    for n, request in enumerate(requests):
-        spent = None if spent is None or request.cost is None else spent + request.cost
-        step = {"request": request.name, "spent": spent, "share": share[n], "share_error": error[n]}
-        rows.append({**step, **_narrowed(found, share[n])})
-    return rows
 
 
 def decided(found: Answers, decision: Decision, requests: Sequence[Request], subsets: Left, singles: Left) -> dict[str, Any]:

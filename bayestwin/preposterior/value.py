@@ -26,6 +26,7 @@ from bayestwin.preposterior.decision import Decision, read_decision, without_cha
 from bayestwin.preposterior.decision import pairs as option_pairs
 from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, every_subset, fitting, lifted
+from bayestwin.preposterior.plan import MOST_SETS, Goal, Sets, affordable, members, need_goal, planned
 from bayestwin.preposterior.quantities import Asked, Slopes, around, slopes
 from bayestwin.preposterior.requests import Request, apart, granted, one_each, read_requests
 from bayestwin.runs import ACCESS, Run, write_json
@@ -55,6 +56,7 @@ def access_value(
     parameters: Sequence[str] | None = None,
     say: Callable[[str], None] = lambda stage: None,
     watch: Callable[[Done], None] = lambda progress: None,
+    goal: Goal | None = None,
 ) -> dict[str, Any]:
     """What access costs a run, and what lifting it is worth; kept in the run as `access.json`.
 
@@ -65,15 +67,17 @@ def access_value(
         parameters: sites of parameters to answer for beside the forecast; those of one number if absent.
         say: told the name of each stage as it begins.
         watch: told how far the last stage is.
+        goal: a budget and a date to plan requests for; all that can be granted together, once they are there, if absent.
 
     Returns:
         Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `parameters` (what knowing one would
-        take from each quantity), `requests` by rank, `pairs` of requests, and a `plan`: what is left after each request in the order of their value for their cost; with a decision also
-        `decision`: each option's net benefit, EVPI, and what each request is worth to it.
+        take from each quantity), `requests` by rank, `pairs` of requests, and a `plan` (None without a goal where there are too many sets): the best set of requests with the forecast's
+        expected width by date, and under `steps` what is left after each request in the order of their value for their cost; with a decision also `decision`: each option's net benefit, EVPI, and what each request is worth to it.
 
     Raises:
         RunError: if the study has changed since the run.
-        RequestError: if the requests or the decision are at fault, no extract comes through a barrier that can be lifted, or there are too many barriers.
+        RequestError: if the requests or the decision are at fault, no extract comes through a barrier that can be lifted, there are too many barriers, the goal cannot be planned for (a
+            request without a cost where there is a budget), or too many sets of requests could be filed.
     """
     from bayestwin.again import prepared_again
     from bayestwin.infer.device import prepare_device
@@ -87,6 +91,9 @@ def access_value(
     sites = released_sites(at, definition.reads)
     subsets = _subsets(sites, _barriers(sites, folder), folder)
     asked_for = one_each(sites) if requests is None else read_requests(requests, sites)
+    goal = goal or Goal()
+    need_goal(goal, asked_for, requests)
+    held = _sets(sites, asked_for, goal, folder if requests is None else str(requests))
     chosen = None
     if decision is not None:
         chosen = read_decision(decision, [quantity.name for quantity in definition.quantities], definition.changes, prepared.labels)
@@ -94,7 +101,7 @@ def access_value(
     found = _answers(run, prepared, at, parameters, chosen)
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
-    answer = {**head, "method": method, **_worth(found, sites, subsets, asked_for, chosen and chosen[0], say, watch)}
+    answer = {**head, "method": method, **_worth(found, sites, subsets, asked_for, goal, held, chosen and chosen[0], say, watch)}
     write_json(run.folder / ACCESS, answer)
     return answer
 
@@ -108,44 +115,46 @@ def _now(run: Run, prepared: Prepared) -> Current:
     return current(prepared.model, pilot, prepared.nesting, sampling, draws, prepared.finer)
 
 
+def _sets(sites: Mapping[str, Site], asked_for: list[Request], goal: Goal, file: str) -> list[int] | None:
+    """Sets of requests that a plan chooses from; None where there are too many and nobody asked for one."""
+    held = affordable(sites, asked_for, goal.budget)
+    if held is None and goal.asked:
+        remedy = "leave out those that would not be filed, name those that would be filed together as one, or give a smaller --budget"
+        count = f"{len(asked_for)} requests"
+        raise RequestError([Fault(file, "too many sets of requests", value=count, expected=f"at most {MOST_SETS:,} sets", remedy=remedy)])
+    return held
+
+
 def _worth(
     found: Answers,
     sites: Mapping[str, Site],
     subsets: list[Accesses],
     asked_for: list[Request],
+    goal: Goal,
+    held: list[int] | None,
     decision: Decision | None,
     say: Callable[[str], None],
     watch: Callable[[Done], None],
 ) -> dict[str, Any]:
-    """Lift barriers, by every subset and by requests: singly, in pairs, and one after the other."""
+    """Lift barriers, by every subset and by requests: singly, in pairs, and in every set that can be filed."""
     names = barrier_names(sites)
     pairs = [(a, b) for a, b in combinations(range(len(asked_for)), 2) if apart(sites, [asked_for[a], asked_for[b]])]
     singles = [granted(sites, [request]) for request in asked_for]
     doubles = [granted(sites, [asked_for[a], asked_for[b]]) for a, b in pairs]
+    filed = [granted(sites, [asked_for[i] for i in members(one)]) for one in held or []]
     say("lifting barriers")
-    left = found.left(sites, [*subsets, *singles, *doubles], watch)
-    of_subsets, of_singles, of_doubles = np.split(left, [len(subsets), len(subsets) + len(singles)], axis=1)
-    say("planning requests")
-    steps = _steps(sites, [asked_for[i] for i in rows.order(found, asked_for, of_singles)])
-    of_steps = found.left(sites, [granted(sites, steps[: n + 1]) for n in range(len(steps))], watch)
+    left = found.left(sites, [*subsets, *singles, *doubles, *filed], watch)
+    ends = np.cumsum([len(subsets), len(singles), len(doubles)])
+    of_subsets, of_singles, of_doubles, of_sets = np.split(left, ends, axis=1)
     return {
         "barriers": [rows.barrier(sites, name) for name in names],
         "quantities": rows.decomposed(found, names, of_subsets),
         "parameters": rows.learned(found),
         "requests": rows.ranked(found, asked_for, of_singles),
         "pairs": rows.together(found, asked_for, pairs, of_singles, of_doubles),
-        "plan": rows.plan(found, steps, of_steps),
+        "plan": None if held is None else planned(found, asked_for, goal, Sets.of(held, of_sets[..., found.primary])),
         "decision": None if decision is None else rows.decided(found, decision, asked_for, of_subsets, of_singles),
     }
-
-
-def _steps(sites: Mapping[str, Site], in_order: list[Request]) -> list[Request]:
-    """Requests that can all be granted, the first of each that cannot."""
-    steps: list[Request] = []
-    for request in in_order:
-        if apart(sites, [*steps, request]):
-            steps.append(request)
-    return steps
 
 
 def _barriers(sites: Mapping[str, Site], folder: str) -> list[str]:

@@ -31,13 +31,47 @@ def access_text(answer: Mapping[str, Any]) -> str:
             f"  {row['rank']}. {row['request']}: takes {row['share']:.0%} {error} of the variance of {row['quantity']} "
             f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"
         )
-    lines.append("If all before are granted, too:")
-    for row in answer["plan"]:
-        spent = "" if row["spent"] is None else f", {number(row['spent'])} spent"
-        lines.append(f"  {row['request']}: sd {number(row['sd_after'])}, {row['share']:.0%} taken{spent}")
+    lines += _planned(answer["plan"]) if answer["plan"] is not None else ["Too many sets of requests to plan; give a --budget."]
     if answer["decision"] is not None:
         lines += _decided(answer["decision"])
     return "\n".join(lines)
+
+
+def _planned(plan: Mapping[str, Any]) -> list[str]:
+    lines = ["If all before are granted, too:"] if plan["steps"] else []
+    for row in plan["steps"]:
+        spent = "" if row["spent"] is None else f", {number(row['spent'])} spent"
+        lines.append(f"  {row['request']}: sd {number(row['sd_after'])}, {row['share']:.0%} taken{spent}")
+    best = plan["best"]
+    lines.append(f"To file {goal_words(plan)}, of {plan['sets']:,} sets: {set_words(best)}")
+    for at in best["by_date"]:
+        lines.append(f"  in {at['days']:g} days: sd {number(at['sd'])}, 95 % width {number(at['width'])}, {number(at['arrived'])} there")
+    return lines
+
+
+def goal_words(plan: Mapping[str, Any]) -> str:
+    """What a plan is for.
+
+    Args:
+        plan: of `access_value`.
+
+    Example:
+        >>> goal_words({"budget": 8.0, "by_days": 90.0}), goal_words({"budget": None, "by_days": None})
+        ('within a budget of 8, for the forecast in 90 days', 'whatever the cost')
+    """
+    budget = "whatever the cost" if plan["budget"] is None else f"within a budget of {number(plan['budget'])}"
+    return budget if plan["by_days"] is None else f"{budget}, for the forecast in {plan['by_days']:g} days"
+
+
+def set_words(row: Mapping[str, Any]) -> str:
+    """The requests of a set, and what they cost together.
+
+    Args:
+        row: `requests` and `cost`.
+    """
+    if not row["requests"]:
+        return "none"
+    return "; ".join(row["requests"]) + ("" if row["cost"] is None else f" (cost {number(row['cost'])})")
 
 
 def _decided(decision: Mapping[str, Any]) -> list[str]:

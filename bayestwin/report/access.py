@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from bayestwin.numbers import number
 from bayestwin.report.figures import BLUE, GREY, INK, ORANGE, Picture, capital, picture
+from bayestwin.report.plan import PlanShown, plan_shown
 from bayestwin.twin.answered import Answered
 
 # Okabe-Ito without black; hatches tell them apart in print.
@@ -31,6 +32,7 @@ class AccessShown:
         barriers: as the analysis found them.
         requests: by rank.
         pairs: requests that are worth more together, beyond two errors.
+        plan: which requests to file together; None where there were too many sets.
         decision: what information is worth to a decision, where one was given.
         approximation: least and largest ratio of the normal approximation's sd to that of the draws, over quantities of the whole.
         doubtful: whether it is too far from one.
@@ -44,6 +46,7 @@ class AccessShown:
     barriers: list[dict[str, Any]]
     requests: list[dict[str, Any]]
     pairs: list[dict[str, Any]]
+    plan: PlanShown | None
     decision: dict[str, Any] | None
     approximation: tuple[float, float]
     doubtful: bool
@@ -80,6 +83,7 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         barriers=[barrier | {"words": _words(barrier["barrier"])} for barrier in answer["barriers"]],
         requests=requests,
         pairs=[pair for pair in answer["pairs"] if pair["beyond_each"] > 2.0 * pair["error"]],
+        plan=None if answer["plan"] is None else plan_shown(answer, first, known),
         decision=answer["decision"],
         approximation=(min(ratios), max(ratios)),
         doubtful=not (SPREAD[0] <= min(ratios) and max(ratios) <= SPREAD[1]),

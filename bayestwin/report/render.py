@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from bayestwin.analyse.ranks import p_uniform
 from bayestwin.numbers import fixed, number
+from bayestwin.preposterior.application import application
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
 from bayestwin.report.what_if import what_if
-from bayestwin.runs import ACCESS_PAGE, REPORT, Run
+from bayestwin.runs import ACCESS_PAGE, ACCESS_PLAN, REPORT, Run
 from bayestwin.scratch import replaced
 from bayestwin.twin.answered import Answered, answered_by_run
 from bayestwin.twin.twin import Quantity
@@ -205,7 +206,7 @@ def _svg(picture: figures.Picture) -> Markup:
 
 
 def write_report(run: Run) -> Path:
-    """Write a run's `report.html` anew, and `access.html` where its access was analysed.
+    """Write a run's `report.html` anew; where its access was analysed `access.html` and, of a plan, `access_plan.md`, tables for a data-access application.
 
     Args:
         run: a loaded run.
@@ -219,4 +220,15 @@ def write_report(run: Run) -> Path:
     if run.access is not None:
         with replaced(run.folder / ACCESS_PAGE) as scratch:
             scratch.write_text(render_access(run), encoding="utf-8")
+        write_plan(run)
     return path
+
+
+def write_plan(run: Run) -> None:
+    """Write the tables of a run's plan of requests; those of an earlier plan do not stay where there is none."""
+    path, answer = run.folder / ACCESS_PLAN, run.access
+    if answer is None or answer["plan"] is None:
+        path.unlink(missing_ok=True)
+        return
+    with replaced(path) as scratch:
+        scratch.write_text(application(answer, answered_by_run(run.manifest).words) + "\n", encoding="utf-8")

@@ -121,9 +121,35 @@ def test_what_was_found_is_kept_with_the_run_and_shown(run: bt.Run, answer: dict
     assert 'id="access-cost"' in report
     assert "every small number" in page
     assert "There in 90 days" in page
-    shown = CliRunner().invoke(app, ["access", str(run.folder)])
+    shown = CliRunner().invoke(app, ["access", str(run.folder), "--by", "90"])
     assert "What to ask for first:" in shown.stdout
+    assert "To file whatever the cost, for the forecast in 90 days, of 4 sets:" in shown.stdout
     assert "1. lift site absence" in shown.stdout
+
+
+def test_the_plan_files_all_that_can_be_granted_and_is_shown_by_date(run: bt.Run, answer: dict) -> None:
+    plan = answer["plan"]
+    assert (plan["budget"], plan["by_days"], plan["quantity"], plan["sets"]) == (None, None, "queue", 8)
+    assert "the fourth shop" in plan["best"]["requests"]
+    assert plan["steps"][0]["request"] == "the fourth shop"
+    assert plan["steps"][-1]["share"] == pytest.approx(plan["best"]["share"], abs=1e-8)
+    first = of(answer, "queue", "town", "all")
+    row = plan["best"]["by_date"][-1]
+    assert row["width"] == pytest.approx(3.92 * np.sqrt(first["aleatoric"] + row["sd"] ** 2), rel=0.02)
+    assert row["width"] < plan["best"]["width_now"] == pytest.approx(3.92 * np.sqrt(first["aleatoric"] + first["epistemic"]))
+    assert "What to file together" in (run.folder / "access.html").read_text(encoding="utf-8")
+    table = (run.folder / "access_plan.md").read_text(encoding="utf-8")
+    assert "queueing (points of 100)" in table
+    assert "| 365 " in table
+
+
+def test_a_budget_needs_costs(run: bt.Run, tmp_path: Path) -> None:
+    path = tmp_path / "requests.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    done = CliRunner().invoke(app, ["access", str(run.folder), "--requests", str(path), "--budget", "3", "--by", "-2"])
+    assert done.exit_code == 2
+    for words in ("request.1.cost", "request.2.cost", "small numbers from 6 on", "--by"):
+        assert words in done.stderr
 
 
 def test_more_information_never_raises_what_is_left(answer: dict) -> None:

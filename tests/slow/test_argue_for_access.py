@@ -22,7 +22,7 @@ def test_from_extracts_to_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for name, content in zip(("requests.toml", "decision.toml", "team_inbox.toml"), files, strict=True):
         Path(name).write_text(content, encoding="utf-8")
     commands = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, flags=re.S) for line in block.strip().splitlines()]
-    assert [shlex.split(command)[1] for command in commands] == ["calibrate", "access", "access", "access"]
+    assert [shlex.split(command)[1] for command in commands] == ["calibrate", "access", "access", "access", "access"]
     for command in commands:
         done = CliRunner().invoke(app, shlex.split(command)[1:])
         assert done.exit_code == 0 or (done.exit_code == EXIT_VERDICT and "calibrate" in command), f"{command}\n{done.output}"
