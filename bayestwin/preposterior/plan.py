@@ -69,7 +69,7 @@ def need_goal(goal: Goal, requests: Sequence[Request], path: str | Path | None) 
         RequestError: with every fault: a budget or date that is no number or below zero, and requests without a cost where there is a budget.
     """
     faults = [
-        Fault(f"--{name}", "cannot be", value=value, expected="a number, zero or more")
+        Fault(f"--{name}", "cannot be", value=f"{value:g}", expected="a number, zero or more")
         for name, value in (("budget", goal.budget), ("by", goal.by))
         if value is not None and not (isfinite(value) and value >= 0.0)
     ]
@@ -178,7 +178,7 @@ def best_first(sets: Sets, requests: Sequence[Request], by: float | None) -> lis
     left = sets.left if by is None else sets.expected([request.there_by(by) for request in requests], sets.left)
     cost = [sum(requests[i].cost or 0.0 for i in members(one)) for one in sets.held]
     size = [one.bit_count() for one in sets.held]
-    return [int(n) for n in np.lexsort((size, cost, left.mean(0).round(9)))]
+    return [int(n) for n in np.lexsort((np.array(size), np.array(cost), left.mean(0).round(9)))]
 
 
 def planned(found: Answers, requests: Sequence[Request], goal: Goal, sets: Sets) -> dict[str, Any]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from bayestwin.preposterior import regression
 from bayestwin.preposterior.current import Site
 from bayestwin.preposterior.decision import Decision, covariances, weeks_left, worth
 from bayestwin.preposterior.quantities import Asked
+from bayestwin.preposterior.regression import explained
 from bayestwin.preposterior.requests import Request
 from bayestwin.preposterior.shapley import order_range, shapley
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 METHOD = "normal approximation"
 DATES = (30, 90, 180, 365)  # days from now
+AGREEING, NEGLIGIBLE = 3.0, 0.02  # two ways agree within so many errors, or if they are apart by so little of the whole
 Left = Float[np.ndarray, "point access quantity"]
 
 
@@ -102,19 +105,33 @@ def together(
 
 
 def learned(found: Answers) -> list[dict[str, Any]]:
-    """What knowing one parameter exactly would take from each quantity of the whole (EVPPI in its variance form), largest first."""
+    """What knowing one parameter exactly would take from each quantity of the whole (EVPPI in its variance form), largest first.
+
+    Found twice: by the normal approximation, and by regression on draws, which takes nothing for normal.
+    """
     level = found.asked[found.primary].level
     parameters = [j for j, asked in enumerate(found.asked) if asked.level == "parameter"]
-    rows = []
-    for i in (i for i, asked in enumerate(found.asked) if asked.level == level):
+    draws, rows = found.knowledge, []
+    regressed = [explained(draws.parameters[..., n], draws.answers, draws.chance) for n in range(len(parameters))]
+    for place, i in enumerate(i for i, asked in enumerate(found.asked) if asked.level == level):
         both = found.slopes[:, parameters].T @ found.slopes[:, i]
         share = np.square(both) / np.maximum(found.normal[parameters] * found.normal[i], np.finfo(float).tiny)
         rows += [
             {"quantity": found.asked[i].name, "parameter": found.asked[j].name, "element": found.asked[j].unit}
             | {"value": found.epistemic[i] * part, "share": part, "method": METHOD}
-            for j, part in zip(parameters, share, strict=True)
+            | _regressed(found.epistemic[i], part, shares[place], errors[place])
+            for j, part, (shares, errors) in zip(parameters, share, regressed, strict=True)
         ]
     return sorted(rows, key=lambda row: (row["quantity"], -row["share"]))
+
+
+def _regressed(now: float, normal: float, share: float, error: float) -> dict[str, Any]:
+    """The second way to a share, and whether the two agree."""
+    return {
+        "regression": {"value": now * share, "error": now * error, "share": share, "share_error": error, "method": regression.METHOD},
+        "apart": share - normal,
+        "agree": bool(abs(share - normal) <= max(AGREEING * error, NEGLIGIBLE)),
+    }
 
 
 def decided(found: Answers, decision: Decision, requests: Sequence[Request], subsets: Left, singles: Left) -> dict[str, Any]:
@@ -161,7 +178,20 @@ def decided(found: Answers, decision: Decision, requests: Sequence[Request], sub
         "full_access": full,
         "full_access_error": full_error,
         "requests": sorted(rows, key=lambda row: -row["evsi_over_decision"]),
+        "parameters": _worth_knowing(found, change),
     }
+
+
+def _worth_knowing(found: Answers, change: Float[np.ndarray, "draw option"]) -> list[dict[str, Any]]:
+    """What knowing one parameter exactly is worth to the decision (EVPPI), most first."""
+    draws, rows = found.knowledge, []
+    by_chain = change.reshape(*draws.parameters.shape[:2], -1)
+    for n, asked in enumerate(asked for asked in found.asked if asked.level == "parameter"):
+        value, left_out, error = regression.worth_of(draws.parameters[..., n], by_chain)
+        agree = bool(value - left_out <= AGREEING * error + NEGLIGIBLE * abs(value))
+        row = {"parameter": asked.name, "element": asked.unit, "evppi": value, "evppi_left_out": left_out, "error": error}
+        rows.append(row | {"agree": agree, "method": regression.METHOD})
+    return sorted(rows, key=lambda row: -row["evppi"])
 
 
 def _narrowed(found: Answers, share: float) -> dict[str, float]:

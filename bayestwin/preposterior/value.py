@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from bayestwin.analyse.forecast import Drawn, averages, summarise
+from bayestwin.analyse.forecast import Drawn, at_kept_draws, averages, summarise
 from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.prepared import Prepared
@@ -32,6 +32,9 @@ from bayestwin.preposterior.requests import Request, apart, granted, one_each, r
 from bayestwin.runs import ACCESS, Run, write_json
 from bayestwin.twin.scenario import Scenario
 from bayestwin.twin.twin import Definition
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 MOST_BARRIERS = 8  # 256 subsets
 POINTS = 4  # draws of the posterior at which information is found
@@ -71,7 +74,7 @@ def access_value(
 
     Returns:
         Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `parameters` (what knowing one would
-        take from each quantity), `requests` by rank, `pairs` of requests, and a `plan` (None without a goal where there are too many sets): the best set of requests with the forecast's
+        take from each quantity, by the normal approximation and by regression on draws, and whether these agree), `requests` by rank, `pairs` of requests, and a `plan` (None without a goal where there are too many sets): the best set of requests with the forecast's
         expected width by date, and under `steps` what is left after each request in the order of their value for their cost; with a decision also `decision`: each option's net benefit, EVPI, and what each request is worth to it.
 
     Raises:
@@ -196,6 +199,7 @@ def _answers(
         return averages(definition, data, posterior, span, seed).values, slopes(points, definition, data, span, seed, parameters)
 
     drawn, followed = ahead(Scenario(), names)
+    knowledge = _knowledge(definition, posterior, drawn, names)
     tables = [summarise(values) for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
     tables += [_of_parameter(posterior[name].to_numpy()) for name in names]
     mean, aleatoric, epistemic = (np.concatenate([table[c] for table in tables]) for c in ("mean", "var_aleatoric", "var_epistemic"))
@@ -204,7 +208,18 @@ def _answers(
     if chosen is not None:
         of_options = [ahead(scenario) for scenario in chosen[1]]
         benefit, moved = _benefits(chosen[0], definition, of_options, whole)
-    return Answers(followed.asked, mean, aleatoric, epistemic, np.hstack([followed.values, moved]), benefit, at, whole[0], seed)
+    return Answers(followed.asked, mean, aleatoric, epistemic, np.hstack([followed.values, moved]), benefit, knowledge, at, whole[0], seed)
+
+
+def _knowledge(definition: Definition, posterior: xr.Dataset, drawn: Drawn, names: Sequence[str]) -> Knowledge:
+    """Parameters and quantities of the whole at the draws that answers are made of."""
+    chains = posterior.sizes["chain"]
+    nested = np.concatenate([drawn[definition.whole, quantity.name] for quantity in definition.quantities], axis=-1)
+    kept = [at_kept_draws(posterior[name]).astype(float) for name in names]
+    flat = np.concatenate([values.reshape(len(nested), -1) for values in kept], axis=1) if kept else np.empty((len(nested), 0))
+    chance = nested.var(1, ddof=1).mean(0) / nested.shape[1]
+    means = nested.mean(1)
+    return Knowledge(flat.reshape(chains, -1, flat.shape[1]), means.reshape(chains, -1, means.shape[1]), chance)
 
 
 def _benefits(
@@ -236,6 +251,20 @@ def _of_parameter(values: Float[np.ndarray, "chain draw ..."]) -> dict[str, np.n
     return {"mean": flat.mean(0), "var_aleatoric": np.zeros(flat.shape[1]), "var_epistemic": flat.var(0, ddof=1)}
 
 
+class Knowledge(NamedTuple):
+    """Parameters and quantities of the whole, draw by draw.
+
+    Attributes:
+        parameters: as they were asked for, (chain, draw, parameter).
+        answers: means over chance of the quantities of the whole, (chain, draw, answer).
+        chance: variance of these means that is chance alone, (answer,).
+    """
+
+    parameters: Float[np.ndarray, "chain draw parameter"]
+    answers: Float[np.ndarray, "chain draw answer"]
+    chance: Float[np.ndarray, " answer"]
+
+
 @dataclass(frozen=True)
 class Answers:
     """The quantities of a run.
@@ -247,6 +276,7 @@ class Answers:
         slopes: in the coordinates of the posterior, (coordinate, quantity); after those that were asked for, the changes of net benefit that
             further options make, and sums of two of these.
         benefit: net benefit of each option by posterior draw, (draw, option); empty without a decision.
+        knowledge: draws of parameters and quantities of the whole.
         at: the posterior.
         primary: the quantity that requests are ranked by.
         seed: of simulated data.
@@ -258,6 +288,7 @@ class Answers:
     epistemic: Float[np.ndarray, " quantity"]
     slopes: Float[np.ndarray, "coordinate quantity"]
     benefit: Float[np.ndarray, "draw option"]
+    knowledge: Knowledge
     at: Current
     primary: int
     seed: int

@@ -19,6 +19,7 @@ COLOURS = (ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442", BLUE, 
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "|||", "---", "+++")
 CHANCE, REMAINS = "#e4e2dc", "#bcd7ea"
 HALF, MOST = 0.674, 1.96  # standard deviations to either side that hold 50 and 95 %
+TELLING = 6  # parameters that are shown
 SPREAD = (0.8, 1.25)  # a normal approximation whose sd is within it may stand without a warning
 
 
@@ -32,6 +33,8 @@ class AccessShown:
         barriers: as the analysis found them.
         requests: by rank.
         pairs: requests that are worth more together, beyond two errors.
+        parameters: those whose knowledge would take most from the first quantity.
+        doubted: parameters of any quantity of the whole on which the two ways to find it do not agree, and of how many.
         plan: which requests to file together; None where there were too many sets.
         decision: what information is worth to a decision, where one was given.
         approximation: least and largest ratio of the normal approximation's sd to that of the draws, over quantities of the whole.
@@ -46,6 +49,8 @@ class AccessShown:
     barriers: list[dict[str, Any]]
     requests: list[dict[str, Any]]
     pairs: list[dict[str, Any]]
+    parameters: list[dict[str, Any]]
+    doubted: tuple[int, int]
     plan: PlanShown | None
     decision: dict[str, Any] | None
     approximation: tuple[float, float]
@@ -83,6 +88,8 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         barriers=[barrier | {"words": _words(barrier["barrier"])} for barrier in answer["barriers"]],
         requests=requests,
         pairs=[pair for pair in answer["pairs"] if pair["beyond_each"] > 2.0 * pair["error"]],
+        parameters=_telling(answer["parameters"], first["quantity"]),
+        doubted=(sum(not row["agree"] for row in answer["parameters"]), len(answer["parameters"])),
         plan=None if answer["plan"] is None else plan_shown(answer, first, known),
         decision=answer["decision"],
         approximation=(min(ratios), max(ratios)),
@@ -95,6 +102,12 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
             _intervals(whole, requests, known),
         ],
     )
+
+
+def _telling(rows: list[dict[str, Any]], quantity: str) -> list[dict[str, Any]]:
+    """Parameters by what knowing one would take, the larger of what the two ways say."""
+    own = [row for row in rows if row["quantity"] == quantity]
+    return sorted(own, key=lambda row: -max(row["share"], row["regression"]["share"]))[:TELLING]
 
 
 def _words(name: str) -> str:

@@ -225,6 +225,16 @@ def test_a_decision_waits_for_the_shop_that_it_is_about(answer: dict) -> None:
 def test_knowing_a_parameter_takes_away_what_hangs_on_it(answer: dict) -> None:
     share = {row["parameter"]: row["share"] for row in answer["parameters"] if row["quantity"] == "queue"}
     assert set(share) == {"customers", "appetite", "sd_shop"}
+    for row in answer["parameters"]:
+        again = row["regression"]
+        assert 0.0 <= again["share"] <= 1.0
+        assert 0.0 <= again["share_error"] < 0.2
+        assert row["agree"] == (abs(again["share"] - row["share"]) <= max(3.0 * again["share_error"], 0.02))
+    by_regression = {row["parameter"]: row["regression"]["share"] for row in answer["parameters"] if row["quantity"] == "queue"}
+    assert by_regression["customers"] < 0.2
+    worth = answer["decision"]["parameters"]
+    assert [row["evppi"] for row in worth] == sorted((row["evppi"] for row in worth), reverse=True)
+    assert all(0.0 <= row["evppi"] <= answer["decision"]["evpi"] + 1e-9 for row in worth)
     assert all(0.0 <= part <= 1.0 for part in share.values())
     # Sales identify customers × appetite only: neither alone says much of what will be sold.
     assert share["customers"] < 0.2
