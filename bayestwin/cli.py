@@ -253,10 +253,21 @@ def access(
     by: Annotated[
         float | None, typer.Option(metavar="DAYS", help="Days from now at which the forecast is to be narrow; once all is there if absent.")
     ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(
+            "--spot-checks",
+            help="Draws of the posterior at which the first request and full access are checked by three refits each; none.",
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler that refits, or local for worker processes; this process if absent.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say how much of a run's uncertainty is there because of how the data came, which barrier is to blame, and what to ask for first."""
     with _errors():
+        from bayestwin.credibility.spot_checks import need_draws, spot_check
         from bayestwin.preposterior.plan import Goal
         from bayestwin.preposterior.value import access_value
         from bayestwin.preposterior.words import access_text
@@ -265,8 +276,11 @@ def access(
         from bayestwin.runs import load_run
 
         run = load_run(folder)
+        need_draws(draws)
         with shown() as (say, watch):
             answer = access_value(run, requests, decision, say=say, watch=watch, goal=Goal(budget, by))
+            if draws is not None:
+                answer = spot_check(run, draws, requests, scheduler, say, watch)
             say("writing the report")
             write_report(run)
     _print(answer, as_json, access_text)

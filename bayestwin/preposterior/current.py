@@ -148,10 +148,20 @@ def released_sites(at: Current, reads: Callable[[str, np.ndarray], np.ndarray] =
         at: the posterior.
         reads: (site, ends of published numbers) -> ends as the model takes them.
     """
+    return sites_of_model(at.finer, reads)
+
+
+def sites_of_model(model: Callable[[], None], reads: Callable[[str, np.ndarray], np.ndarray] = lambda name, ends: ends) -> dict[str, Site]:
+    """Every site of a model that is observed through an access, by name.
+
+    Args:
+        model: NumPyro model without arguments.
+        reads: (site, ends of published numbers) -> ends as the model takes them.
+    """
     found: dict[str, Site] = {}
 
     def look() -> None:
-        for name, (law, ends) in _observed(at.finer, {}).items():
+        for name, (law, ends) in _observed(model, {}).items():
             access, grid = law.source.access, law.source.grid
             nothing = np.isneginf(ends[..., 0]) & np.isposinf(ends[..., 1])
             found[name] = Site(access, grid, partial(reads, name), nothing & access.present(grid), len(law.event_shape) > 1)

@@ -104,7 +104,12 @@ def access_value(
     found = _answers(run, prepared, at, parameters, chosen)
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
-    answer = {**head, "method": method, **_worth(found, sites, subsets, asked_for, goal, held, chosen and chosen[0], say, watch)}
+    answer = {
+        **head,
+        "method": method,
+        "checks": [],
+        **_worth(found, sites, subsets, asked_for, goal, held, chosen and chosen[0], say, watch),
+    }
     write_json(run.folder / ACCESS, answer)
     return answer
 

@@ -32,9 +32,20 @@ def access_text(answer: Mapping[str, Any]) -> str:
             f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"
         )
     lines += _planned(answer["plan"]) if answer["plan"] is not None else ["Too many sets of requests to plan; give a --budget."]
+    lines += [_check(row) for row in answer["checks"]]
     if answer["decision"] is not None:
         lines += _decided(answer["decision"])
     return "\n".join(lines)
+
+
+def _check(row: Mapping[str, Any]) -> str:
+    if row["agree"] is None:
+        return f"Checked by refits, {row['what']}: of {row['draws']} draws, {row['without_variance']} have no variance to compare with"
+    agree = "agrees" if row["agree"] else "DOES NOT AGREE"
+    return (
+        f"Checked by refits, {row['what']}: foretold to leave {row['predicted']:.0%} of the variance, leaves {row['realised']:.0%} ± {row['realised_error']:.1%}; "
+        f"{agree} ({row['refits']} fits, {row['failed']} did not mix)"
+    )
 
 
 def _planned(plan: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,7 @@ class AccessShown:
         pairs: requests that are worth more together, beyond two errors.
         parameters: those whose knowledge would take most from the first quantity.
         doubted: parameters of any quantity of the whole on which the two ways to find it do not agree, and of how many.
+        checks: predicted and realised shares of the answers that were checked by refits.
         plan: which requests to file together; None where there were too many sets.
         decision: what information is worth to a decision, where one was given.
         approximation: least and largest ratio of the normal approximation's sd to that of the draws, over quantities of the whole.
@@ -51,6 +52,7 @@ class AccessShown:
     pairs: list[dict[str, Any]]
     parameters: list[dict[str, Any]]
     doubted: tuple[int, int]
+    checks: list[dict[str, Any]]
     plan: PlanShown | None
     decision: dict[str, Any] | None
     approximation: tuple[float, float]
@@ -90,6 +92,7 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         pairs=[pair for pair in answer["pairs"] if pair["beyond_each"] > 2.0 * pair["error"]],
         parameters=_telling(answer["parameters"], first["quantity"]),
         doubted=(sum(not row["agree"] for row in answer["parameters"]), len(answer["parameters"])),
+        checks=answer["checks"],
         plan=None if answer["plan"] is None else plan_shown(answer, first, known),
         decision=answer["decision"],
         approximation=(min(ratios), max(ratios)),
