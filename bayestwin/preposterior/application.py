@@ -21,7 +21,8 @@ def application(answer: Mapping[str, Any], words: Callable[[str], str] = lambda 
     plan = answer["plan"]
     best, rows = plan["best"], {row["request"]: row for row in answer["requests"]}
     what = words(plan["quantity"])
-    head = f"Requests to file {goal_words(plan)}. Forecast: {what}, the mean of the {answer['horizon_weeks']} weeks after {answer['as_of']}, whose 95 % interval is {number(best['width_now'])} wide now."
+    together = "" if best["cost"] is None else f", {number(best['cost'])} together"
+    head = f"Requests to file {goal_words(plan)}{together}. Forecast: {what}, the mean of the {answer['horizon_weeks']} weeks after {answer['as_of']}, whose 95 % interval is {number(best['width_now'])} wide now."
     asked = [_request(rows[name]) for name in best["requests"]] or [["none can be filed", "–", "–", "–"]]
     ahead = [_date(row, best["width_now"], len(best["requests"])) for row in best["by_date"]]
     return "\n\n".join(

@@ -24,11 +24,11 @@ class PlanShown:
         sentence: the plan in one sentence.
         count: requests in the best set.
         by: days from now that it is planned for, if any.
-        dates: expected widths by date, with the part by which the forecast is `narrower` than now.
+        dates: expected widths by date, with the part by which the forecast is `narrower` than now; none where all is there at once.
         others: the next best sets.
         sets: that were looked at.
         method: how.
-        figure: the interval's width by date; None where nothing is filed.
+        figure: the interval's width by date; None where nothing is filed, or all is there at once.
     """
 
     sentence: str
@@ -51,17 +51,17 @@ def plan_shown(answer: Mapping[str, Any], first: Mapping[str, Any], known: Answe
     """
     plan = answer["plan"]
     best = plan["best"]
-    now = best["width_now"] or 1.0
+    now, waits = best["width_now"] or 1.0, best["by_date"][0]["all_there"] < 1.0
     full = WIDE * float(np.sqrt(first["aleatoric"] + max(first["epistemic_full"], 0.0)))
     return PlanShown(
         sentence=_sentence(plan, known),
         count=len(best["requests"]),
         by=plan["by_days"],
-        dates=[row | {"narrower": 1.0 - row["width"] / now} for row in best["by_date"]],
+        dates=[row | {"narrower": 1.0 - row["width"] / now} for row in best["by_date"] if waits],
         others=plan["others"],
         sets=plan["sets"],
         method=plan["method"],
-        figure=_by_date(plan, full, known) if best["requests"] else None,
+        figure=_by_date(plan, full, known) if waits else None,
     )
 
 
@@ -70,9 +70,10 @@ def _sentence(plan: Mapping[str, Any], known: Answered) -> str:
     if not best["requests"]:
         return f"{capital(goal)}, no request is worth filing: none can be paid for, or none narrows what is not known."
     last = best["by_date"][-1]
+    when = f"in {last['days']:g} days" if last["all_there"] < 1.0 else "once all of it is there"
     return (
         f"{capital(goal)}: {set_words(best)}. The 95 % interval of {known.words(plan['quantity'])}, {number(best['width_now'])} wide now, is expected to be "
-        f"{number(last['width'])} wide in {last['days']:g} days."
+        f"{number(last['width'])} wide {when}."
     )
 
 
@@ -83,9 +84,9 @@ def _by_date(plan: Mapping[str, Any], full: float, known: Answered) -> Picture:
     days, width, error = (np.array([row[key] for row in dates]) for key in ("days", "width", "width_error"))
     figure = Figure(figsize=(9.2, 2.9), layout="constrained")
     ax = figure.subplots()
-    for height, colour, words in ((best["width_now"], GREY, "now"), (full, BLUE, "full access")):
+    for height, colour, words, side in ((best["width_now"], GREY, "now", "bottom"), (full, BLUE, "full access", "top")):
         ax.axhline(height, color=colour, linewidth=1.2, linestyle="--")
-        ax.text(days[-1], height, f"{words} ", ha="right", va="bottom", fontsize=8, color=INK)
+        ax.text(days[-1], height, words, ha="right", va=side, fontsize=8, color=INK)
     ax.errorbar(days, width, yerr=error, color=ORANGE, ecolor=INK, capsize=3, marker="o", markersize=5, linewidth=1.4)
     for day, wide in zip(days, width, strict=True):
         ax.annotate(number(wide), (day, wide), xytext=(6, 6), textcoords="offset points", fontsize=8, color=INK)

@@ -1,5 +1,7 @@
 """Answers about access checked by refits: the same counts behind every arm, the right law for each, and no fit left out of the count."""
 
+import pickle
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,8 @@ from typer.testing import CliRunner
 
 import bayestwin as bt
 from bayestwin.cli import app
-from bayestwin.credibility.spot_checks import FIRST, FULL, NOW, checked, spot_check
+from bayestwin.credibility.campaign import Piece
+from bayestwin.credibility.spot_checks import FIRST, FULL, NOW, checked, refit, spot_check
 from bayestwin.errors import RequestError, RunError
 from bayestwin.infer.predictive import prior_draws, sites
 from bayestwin.prepared import Prepared, prepare
@@ -92,6 +95,14 @@ def test_what_is_lifted_has_the_law_of_what_is_shown(bakery: Prepared) -> None:
     expected = nbinom(30.0, 30.0 / (30.0 + mean)).logpmf(3).sum()
     assert float(trace["bread"]["fn"].log_prob(trace["bread"]["value"]).sum()) == pytest.approx(expected, rel=1e-6)
     assert np.isfinite(float(full))
+
+
+def test_a_piece_can_be_sent_to_a_worker(bakery: Prepared) -> None:
+    found = sites_of_model(bakery.finer)
+    piece = Piece("one", partial(refit, bakery.study, 3, arms_of(found), {"customers": np.array(10.0)}, 0, SHORT))
+    again = pickle.loads(pickle.dumps(piece))
+    assert again.work.args[2] == arms_of(found)
+    assert again.work.args[5] == SHORT
 
 
 def rows(shares: list[float], r_hat: float = 1.0) -> list[dict[str, Any]]:
