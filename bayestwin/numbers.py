@@ -22,6 +22,19 @@ def number(value: float | None, sign: bool = False) -> str:
     return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.3g}"
 
 
+def one_digit(error: float) -> str:
+    """An error to one significant digit, which is as much as is known of it.
+
+    Args:
+        error: a Monte Carlo error.
+
+    Example:
+        >>> one_digit(0.00245), one_digit(23.4), one_digit(0.0)
+        ('0.002', '20', '0')
+    """
+    return number(float(f"{error:.1g}"))
+
+
 def fixed(value: float | None, places: int) -> str:
     """A fixed number of decimal places.
 

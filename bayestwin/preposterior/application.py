@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bayestwin.numbers import number
+from bayestwin.numbers import number, one_digit
 from bayestwin.preposterior.words import goal_words
 
 SOON = 90  # days
@@ -46,7 +46,7 @@ def _request(row: Mapping[str, Any]) -> list[str]:
 def _date(row: Mapping[str, Any], now: float, count: int) -> list[str]:
     narrower = f"{1.0 - row['width'] / now:.0%}" if now > 0 else "–"
     there = f"{row['arrived']:.1f} of {count}"
-    return [f"{row['days']:g}", there, number(row["sd"]), f"{number(row['width'])} ± {number(row['width_error'])}", narrower]
+    return [f"{row['days']:g}", there, number(row["sd"]), f"{number(row['width'])} ± {one_digit(row['width_error'])}", narrower]
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from bayestwin.numbers import number
+from bayestwin.numbers import number, one_digit
 from bayestwin.preposterior.plan import WIDE
 from bayestwin.preposterior.words import goal_words, set_words
 from bayestwin.report.figures import BLUE, GREY, INK, ORANGE, Picture, capital, picture
@@ -57,7 +57,7 @@ def plan_shown(answer: Mapping[str, Any], first: Mapping[str, Any], known: Answe
         sentence=_sentence(plan, known),
         count=len(best["requests"]),
         by=plan["by_days"],
-        dates=[row | {"narrower": 1.0 - row["width"] / now} for row in best["by_date"] if waits],
+        dates=[row | {"narrower": 1.0 - row["width"] / now, "error": one_digit(row["width_error"])} for row in best["by_date"] if waits],
         others=plan["others"],
         sets=plan["sets"],
         method=plan["method"],
@@ -84,9 +84,13 @@ def _by_date(plan: Mapping[str, Any], full: float, known: Answered) -> Picture:
     days, width, error = (np.array([row[key] for row in dates]) for key in ("days", "width", "width_error"))
     figure = Figure(figsize=(9.2, 2.9), layout="constrained")
     ax = figure.subplots()
-    for height, colour, words, side in ((best["width_now"], GREY, "now", "bottom"), (full, BLUE, "full access", "top")):
+    # Each beside the end of the curve that is far from its line.
+    for height, colour, words, day, side in (
+        (best["width_now"], GREY, "now", days[-1], "right"),
+        (full, BLUE, "full access", days[0], "left"),
+    ):
         ax.axhline(height, color=colour, linewidth=1.2, linestyle="--")
-        ax.text(days[-1], height, words, ha="right", va=side, fontsize=8, color=INK)
+        ax.annotate(words, (day, height), xytext=(0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK)
     ax.errorbar(days, width, yerr=error, color=ORANGE, ecolor=INK, capsize=3, marker="o", markersize=5, linewidth=1.4)
     for day, wide in zip(days, width, strict=True):
         ax.annotate(number(wide), (day, wide), xytext=(6, 6), textcoords="offset points", fontsize=8, color=INK)
