@@ -12,6 +12,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from bayestwin.analyse.ranks import p_uniform
+from bayestwin.analyse.scaling import moved_by
 from bayestwin.numbers import fixed, number
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
@@ -113,6 +114,7 @@ def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
         "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
         "uniform": figures.uniform(ranks, worst) if ranks else None,
         "replicates": len(replicates),
+        "moved_by": moved_by(found.get("sensitivity", [])),
     }
 
 

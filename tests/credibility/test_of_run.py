@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import bayestwin as bt
 from bayestwin.cli import EXIT_VERDICT, app
 from bayestwin.credibility.check import graded, worst_of
-from bayestwin.credibility.of_run import influence
+from bayestwin.credibility.influence import checks_of_influence
 from bayestwin.credibility.validation import PIECES, Refits
 from bayestwin.errors import RunError
 
@@ -75,7 +75,8 @@ def test_a_cell_that_the_posterior_leans_on_is_found() -> None:
     nothing = np.concatenate([plain, np.zeros_like(mean)], axis=-1)
 
     def found(values: np.ndarray):
-        return next(influence(xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"cells": (("chain", "draw", "cell"), values)})})))
+        cells = xr.Dataset({"cells": (("chain", "draw", "cell"), values)})
+        return next(checks_of_influence(xr.DataTree.from_dict({"log_likelihood": cells}), []))
 
     assert found(plain).status == "PASS"
     assert found(nothing).value == 0.0
