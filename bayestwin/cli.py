@@ -247,6 +247,23 @@ def validate(
 
 
 @app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Runs of the same data, by other models, priors or barriers.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Say which run foretells the data better: cells given the others, and forecasts from past dates where these were validated."""
+    with _errors():
+        from bayestwin.credibility.comparison import compare as compare_runs
+        from bayestwin.credibility.comparison import comparison_text
+        from bayestwin.runs import load_run
+
+        answer = compare_runs([load_run(folder) for folder in folders])
+    _print(answer, as_json, comparison_text)
+
+
+@app.command()
 def access(
     folder: RunFolder,
     requests: Annotated[Path | None, typer.Option(help="TOML file of requests; each barrier lifted in whole if absent.")] = None,
