@@ -11,6 +11,7 @@ from bayestwin.analyse.scaling import PRIOR, SENSITIVE, moved_by
 from bayestwin.analyse.verdict import diagnostics
 from bayestwin.credibility.campaign import Rows
 from bayestwin.credibility.check import Check, graded, worst_of
+from bayestwin.credibility.fit_by import checks_of_fit
 from bayestwin.credibility.influence import checks_of_influence
 from bayestwin.report.checks import category_coverage, pit_of_site
 from bayestwin.runs import Run
@@ -20,16 +21,18 @@ OFF, FAR_OFF = 0.05, 0.15  # how far a coverage of published cells may lie from 
 TRUE_OFF = 0.03, 0.10  # how far the coverage of true values may lie from 95 %
 
 
-def checks_of_run(run: Run, left_out: Rows, scaled: Rows) -> Iterator[Check]:
+def checks_of_run(run: Run, left_out: Rows, scaled: Rows, fitted: Rows) -> Iterator[Check]:
     """Every check of a run.
 
     Args:
         run: a loaded run.
         left_out: of `refit_without`.
         scaled: of `power_scaling`.
+        fitted: of `fit_by_group`.
     """
     yield computation(run)
     yield from fit(run)
+    yield from checks_of_fit(fitted)
     yield from checks_of_influence(run.tree, left_out)
     yield from priors(scaled)
     if run.truth is not None:

@@ -13,6 +13,7 @@ from bayestwin.credibility.agreement import checks_of_agreement, second_engine
 from bayestwin.credibility.backtest import backtest, checks_of_backtest
 from bayestwin.credibility.campaign import Piece, campaign
 from bayestwin.credibility.check import worst_of
+from bayestwin.credibility.fit_by import fit_by_group
 from bayestwin.credibility.influence import without_influential
 from bayestwin.credibility.of_run import checks_of_run
 from bayestwin.credibility.sbc import checks_of_replicates, replicates
@@ -75,16 +76,16 @@ def validate(
     Returns:
         `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
         quantity and week ahead), `sites` (a row for each fold and stream), `replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
-        refit), `second` (a row for each quantity) and `sensitivity` (a row for each parameter and what moves it); kept in the run as `validation.json`.
+        refit), `second` (a row for each quantity), `sensitivity` (a row for each parameter and what moves it) and `fit` (a row for each group of cells); kept in the run as `validation.json`.
 
     Raises:
         RunError: if something is to be refitted, and the study has changed since the run or has too few weeks, or the scheduler cannot be reached.
     """
     rows = _refitted(run, refits, scheduler, say, watch) if refits != OF_RUN else {part: [] for part in PARTS}
     say("checking the run")
-    scaled = power_scaling(run)
+    scaled, fitted = power_scaling(run), fit_by_group(run)
     checks = [
-        *checks_of_run(run, rows["loo"], scaled),
+        *checks_of_run(run, rows["loo"], scaled, fitted),
         *tipping_points(run),
         *checks_of_backtest(rows["backtest"]),
         *checks_of_sites(rows["sites"]),

@@ -115,6 +115,7 @@ def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
         "uniform": figures.uniform(ranks, worst) if ranks else None,
         "replicates": len(replicates),
         "moved_by": moved_by(found.get("sensitivity", [])),
+        "apart": tables.farthest(found.get("fit", [])).to_dict("records"),
     }
 
 

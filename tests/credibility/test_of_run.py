@@ -32,7 +32,7 @@ def answer(run: bt.Run) -> dict:
 
 def test_every_check_says_what_it_is_held_against(answer: dict) -> None:
     assert [check["name"] for check in answer["checks"]] == [
-        "computation", "fit of bread", "influence of cells of bread", "sensitivity to priors",
+        "computation", "fit of bread", "fit by place", "fit of tails", "fit of what barriers hide", "influence of cells of bread", "sensitivity to priors",
     ]  # fmt: skip
     for check in answer["checks"]:
         assert set(check) == {"name", "status", "value", "threshold", "reason", "recommendation", "source"}
