@@ -98,6 +98,7 @@ def validate(
         "checks": list(map(asdict, checks)),
         **rows,
         "sensitivity": scaled,
+        "fit": fitted,
     }
     write_json(run.folder / VALIDATION, answer)
     return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,12 +112,19 @@ def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
     worst = sorted(ranks, key=lambda name: p_uniform(ranks[name]))[:RANKED]
     return {
         "validation": found,
+        "judged": _by_threshold(found["checks"]),
         "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
         "uniform": figures.uniform(ranks, worst) if ranks else None,
         "replicates": len(replicates),
         "moved_by": moved_by(found.get("sensitivity", [])),
         "apart": tables.farthest(found.get("fit", [])).to_dict("records"),
     }
+
+
+def _by_threshold(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Checks in their order, those that are held against the same together."""
+    groups = groupby(found, key=lambda check: (check["threshold"], check["source"]))
+    return [{"threshold": threshold, "source": source, "checks": list(some)} for (threshold, source), some in groups]
 
 
 def _truth(run: Run, truth: xr.Dataset) -> dict[str, Any]:

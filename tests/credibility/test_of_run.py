@@ -42,6 +42,8 @@ def test_every_check_says_what_it_is_held_against(answer: dict) -> None:
         assert bool(check["recommendation"]) == (check["status"] != "PASS")
     assert answer["verdict"] == worst_of(check["status"] for check in answer["checks"])
     assert answer["backtest"] == []
+    assert {row["by"] for row in answer["fit"]} == {"whole", "place", "told"}
+    assert {row["source"] for row in answer["sensitivity"]} == {"prior", "bread"}
 
 
 def test_a_ridge_leaves_its_parameters_to_their_priors(answer: dict) -> None:
@@ -55,7 +57,9 @@ def test_a_ridge_leaves_its_parameters_to_their_priors(answer: dict) -> None:
 
 def test_what_was_found_is_kept_and_shown(run: bt.Run, answer: dict) -> None:
     assert bt.load_run(run.folder).validation == answer
-    assert 'id="validation"' in (run.folder / "report.html").read_text(encoding="utf-8")
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    for shown in ('id="validation"', "Groups of cells that lie farthest", "What moves each parameter", "Computation"):
+        assert shown in page
 
 
 def test_a_run_that_did_not_converge_fails(run: bt.Run, tmp_path: Path) -> None:
