@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bayestwin.barriers import Access
     from bayestwin.calibration import calibrate, resume
     from bayestwin.check import check_study
+    from bayestwin.credibility.comparison import compare
     from bayestwin.credibility.validation import validate
     from bayestwin.errors import BayestwinError
     from bayestwin.export import export_run
@@ -50,6 +51,7 @@ _HOME = {
     "load_run": "runs",
     "forecast": "forecasting",
     "access_value": "preposterior.value",
+    "compare": "credibility.comparison",
     "validate": "credibility.validation",
     "write_report": "report.render",
     "export_run": "export",
@@ -78,6 +80,7 @@ __all__ = [
     "load_run",
     "forecast",
     "access_value",
+    "compare",
     "validate",
     "write_report",
     "export_run",

@@ -8,7 +8,7 @@ from pathlib import Path
 from bayestwin.errors import Fault, RunError
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.runs import Run
-from bayestwin.study import Study, read_study
+from bayestwin.study import STUDY_FILE, Study, read_study
 
 
 def prepared_again(run: Run) -> Prepared:
@@ -35,15 +35,18 @@ def study_again(run: Run) -> Study:
     Raises:
         RunError: if it has moved.
     """
-    folder = Path(run.manifest["study"]["folder"])
-    if not (folder / "study.toml").is_file():
+    told = run.manifest["study"]
+    folder = Path(told["folder"])
+    if not (folder / STUDY_FILE).is_file() and "from_run" in told:  # told from another working folder, or moved together with the run
+        folder = run.folder / told["from_run"]
+    if not (folder / STUDY_FILE).is_file():
         expected, remedy = "the folder that was calibrated", "put it back, or calibrate again"
-        raise RunError([Fault(str(folder), "the run's study is not there", expected=expected, remedy=remedy)])
+        raise RunError([Fault(told["folder"], "the run's study is not there", expected=expected, remedy=remedy)])
     return read_study(folder).at(datetime.fromisoformat(run.manifest["as_of"]).date())
 
 
 def changes_since(run: Run, prepared: Prepared) -> list[Fault]:
-    """Extracts and model that are others than the run's.
+    """Extracts, table of units and model that are others than the run's.
 
     Args:
         run: a loaded run.
@@ -55,6 +58,9 @@ def changes_since(run: Run, prepared: Prepared) -> list[Fault]:
         Fault(row["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again")
         for row in changed
     ]
+    units = run.manifest["study"].get("hierarchy")
+    if units and units["sha256"] != prepared.study.hierarchy_sha256:
+        faults.append(Fault(units["file"], "has changed since the run", expected="the file that was calibrated", remedy="calibrate again"))
     if prepared.twin.sha256 != run.manifest["model"]["sha256"]:
         faults.append(Fault(str(prepared.twin.folder), "the model has changed since the run", remedy="calibrate again"))
     return faults

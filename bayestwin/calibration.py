@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import shutil
 import sys
@@ -162,7 +163,7 @@ def _fill(
         tree["predictions"] = predictions
     with clock.stage("writing the posterior"):
         write_tables(scratch, tables)
-        manifest = _manifest(prepared, sampling, verdict.as_row(), [ridge.as_row() for ridge in ridges])
+        manifest = _manifest(prepared, sampling, verdict.as_row(), [ridge.as_row() for ridge in ridges], scratch)
         manifest["resumed"] = checkpoint.resumed
         tree.attrs.update(study=prepared.study.name, model=prepared.twin.name, model_sha256=prepared.twin.sha256, verdict=verdict.status)
         write_tree(scratch / POSTERIOR, tree)
@@ -176,13 +177,17 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
 
 
-def _manifest(prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any], ridges: list[dict[str, Any]]) -> dict[str, Any]:
+def _manifest(
+    prepared: Prepared, sampling: Sampling, verdict: Mapping[str, Any], ridges: list[dict[str, Any]], beside: Path
+) -> dict[str, Any]:
+    """What a run is of; `beside` is a folder that lies where the run will."""
     from bayestwin.infer.device import described
 
     study, definition = prepared.study, prepared.twin.definition
     return {
         "study": {"name": study.name, "sha256": study.sha256, "question": study.question, "audience": study.audience,
-                  "model": study.model, "grid": study.grid, "folder": str(study.folder)},
+                  "model": study.model, "grid": study.grid, "folder": str(study.folder), "from_run": os.path.relpath(study.folder, beside),
+                  "hierarchy": {"file": study.hierarchy.file, "sha256": study.hierarchy_sha256}},
         "as_of": str(study.as_of),
         "verdict": verdict,
         "ridges": ridges,

@@ -214,6 +214,10 @@ def validate(
         int | None, typer.Option(min=0, help="Folds of places, each put aside once and foretold; 4 of a study, none of a run.")
     ] = None,
     replicates: Annotated[int | None, typer.Option(min=0, help="Simulated studies to fit (simulation-based calibration); none.")] = None,
+    loo: Annotated[
+        int | None,
+        typer.Option(min=0, help="Cells that the posterior leans on most, each left out by a refit where Pareto k is above 0.7; none."),
+    ] = None,
     second: Annotated[bool, typer.Option("--second-engine", help="Sample with PyMC too, and compare.")] = False,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler that refits, or local for worker processes; this process if absent.")
@@ -232,7 +236,7 @@ def validate(
         run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
         with shown() as (say, watch):
             usual = OF_RUN if of_run else OF_STUDY
-            asked = {"origins": origins, "folds": sites, "replicates": replicates}
+            asked = {"origins": origins, "folds": sites, "replicates": replicates, "loo": loo}
             refits = replace(usual, second=second, **{name: value for name, value in asked.items() if value is not None})
             answer = validate_run(run, refits, scheduler, say, watch)
             say("writing the report")
@@ -240,6 +244,23 @@ def validate(
     _print(answer, as_json, validation_text)
     if answer["verdict"] == "FAIL":
         raise typer.Exit(EXIT_VERDICT)
+
+
+@app.command()
+def compare(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Runs of the same data, by other models, priors or barriers.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Say which run foretells the data better: cells given the others, and forecasts from past dates where these were validated."""
+    with _errors():
+        from bayestwin.credibility.comparison import compare as compare_runs
+        from bayestwin.credibility.comparison import comparison_text
+        from bayestwin.runs import load_run
+
+        answer = compare_runs([load_run(folder) for folder in folders])
+    _print(answer, as_json, comparison_text)
 
 
 @app.command()

@@ -1,11 +1,13 @@
 """Where the model library and the bundled studies lie, in a wheel and in a checkout."""
 
+import os
 import shutil
 from difflib import get_close_matches
 from os.path import isfile
 from pathlib import Path
 
 from bayestwin.errors import Fault, ModelError
+from bayestwin.scratch import scratch_for
 
 PACKAGE = Path(__file__).parent
 
@@ -64,9 +66,27 @@ def copy_model(name: str, folder: str | Path) -> Path:
 
     Raises:
         ModelError: if there is no such model or the folder exists.
+        WriteError: if the disk is full, or the folder may not be written to.
     """
     target = Path(folder)
     if target.exists():
         raise ModelError([Fault(str(target), "is there already", expected="a new folder", remedy="choose another name")])
-    shutil.copytree(find_model(name), target, ignore=shutil.ignore_patterns("__pycache__"))
+    model = find_model(name)
+    with scratch_for(target) as scratch:
+        copy_files(model, scratch / "model")
+        os.replace(scratch / "model", target)
     return target
+
+
+def copy_files(source: Path, target: Path) -> None:
+    """Copy a folder of the library; `shutil.copytree` would gather errors of the disk into one that says nothing of its cause.
+
+    Args:
+        source: the folder.
+        target: where its files go.
+    """
+    for file in sorted(source.rglob("*")):
+        if file.is_file() and file.parent.name != "__pycache__":
+            copy = target / file.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)

@@ -32,13 +32,13 @@ class Unfailing(io.FileIO):
         return size
 
 
-def write_netcdf(path: Path, tree: xr.DataTree, encoding: Mapping[str, Any]) -> None:
-    """Write a DataTree.
+def write_netcdf(path: Path, tree: xr.DataTree | xr.Dataset, encoding: Mapping[str, Any] | None = None) -> None:
+    """Write a DataTree or a dataset.
 
     Args:
         path: the file.
         tree: what is written.
-        encoding: of variables by path of their node.
+        encoding: of variables, by path of their node in a tree.
 
     Raises:
         OSError: if the disk is full.

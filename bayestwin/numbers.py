@@ -6,20 +6,22 @@ import math
 
 
 def number(value: float | None, sign: bool = False) -> str:
-    """Separators from a thousand on, three significant digits below.
+    """Separators from a thousand on, three significant digits below, whole numbers as they are.
 
     Args:
         value: a number; a dash stands for one that is absent or not finite.
         sign: whether to show the sign of a positive number too.
 
     Example:
-        >>> number(12345.6), number(1.2345, sign=True), number(float("nan"))
-        ('12,346', '+1.23', '–')
+        >>> number(12345.6), number(1.2345, sign=True), number(9.999), number(999.9), number(4.0), number(float("nan"))
+        ('12,346', '+1.23', '10.0', '1,000', '4', '–')
     """
     if value is None or not math.isfinite(value):
         return "–"
     plus = "+" if sign else ""
-    return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.3g}"
+    if abs(value) >= 999.5 or value == int(value):
+        return f"{value:{plus},.0f}"
+    return f"{value:{plus}#.3g}".rstrip(".")
 
 
 def one_digit(error: float) -> str:
@@ -32,7 +34,7 @@ def one_digit(error: float) -> str:
         >>> one_digit(0.00245), one_digit(23.4), one_digit(0.0)
         ('0.002', '20', '0')
     """
-    return number(float(f"{error:.1g}"))
+    return f"{float(f'{error:.1g}'):,g}"
 
 
 def fixed(value: float | None, places: int) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bayestwin.errors import Fault, ModelError, StudyError
+from bayestwin.errors import Fault, ModelError
+from bayestwin.netcdf import write_netcdf
+from bayestwin.new_study import new_study
 from bayestwin.runs import TRUTH
 from bayestwin.study import Study, read_study
 from bayestwin.twin.priors import PriorTable
@@ -64,23 +64,15 @@ def simulate_study(
     Raises:
         StudyError: if the folder is not empty.
         ModelError: if the model cannot be simulated.
+        WriteError: if the disk is full, or the folder may not be written to.
     """
     from bayestwin.infer.device import prepare_device
 
-    out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise StudyError([Fault(str(out), "is not empty", expected="a new or empty folder", remedy="choose another --out")])
-    prepare_device()
-    definition, data, priors, place = _skeleton(study, model, design, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        staged = Path(scratch) / "study"
-        staged.mkdir()
+    with new_study(Path(out), "--out") as staged:
+        prepare_device()
+        definition, data, priors, place = _skeleton(study, model, design, seed)
         truth = _draw(definition, data, priors, place, seed, staged)
-        truth.to_netcdf(staged / TRUTH, engine="h5netcdf")
-        if out.exists():
-            out.rmdir()
-        os.replace(staged, out)
+        write_netcdf(staged / TRUTH, truth)
     return read_study(out)
 
 

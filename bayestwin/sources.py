@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import tempfile
 from difflib import get_close_matches
 from pathlib import Path
 
 from bayestwin.errors import Fault, StudyError
-from bayestwin.library import library_folder, names_in
+from bayestwin.library import copy_files, library_folder, names_in
+from bayestwin.new_study import new_study
 from bayestwin.study import STUDY_FILE, Study, read_study
 
 NHS_GP = (
@@ -35,17 +34,10 @@ def init_study(folder: str | Path, name: str, source: str | Path | None = None) 
 
     Raises:
         StudyError: if the folder is not empty, the name is unknown, or published files are missing.
+        WriteError: if the disk is full, or the folder may not be written to.
     """
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise StudyError([Fault(str(folder), "is not empty", expected="a new or empty folder", remedy="choose another name")])
-    folder.resolve().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.resolve().parent, prefix=".study-") as scratch:
-        staged = Path(scratch) / "study"
+    with new_study(Path(folder), "name") as staged:
         _from_nhs(staged, source) if name == "nhs_gp" else _from_bundle(staged, name)
-        if folder.exists():
-            folder.resolve().rmdir()
-        os.replace(staged, folder.resolve())
     return read_study(folder)
 
 
@@ -55,7 +47,7 @@ def _from_bundle(staged: Path, name: str) -> None:
         near = get_close_matches(name, [*known, "nhs_gp"], n=1)
         remedy = f"did you mean {near[0]!r}?" if near else f"choose one of {[*known, 'nhs_gp']}"
         raise StudyError([Fault("--from", "unknown study", value=name, expected="a bundled study or nhs_gp", remedy=remedy)])
-    shutil.copytree(library_folder("data") / name, staged)
+    copy_files(library_folder("data") / name, staged)
 
 
 def _from_nhs(staged: Path, source: str | Path | None) -> None:
@@ -66,7 +58,7 @@ def _from_nhs(staged: Path, source: str | Path | None) -> None:
         raise StudyError(
             [Fault(str(Path(source) / file), "file is missing", expected="a file that NHS England publishes") for file in missing]
         )
-    (staged / "extracts").mkdir(parents=True)
+    (staged / "extracts").mkdir()
     for file in NHS_GP:
         shutil.copyfile(Path(source) / file, staged / "extracts" / file)
     template = (library_folder("models") / "gp_appointments" / "nhs_gp.study.toml").read_text(encoding="utf-8")

@@ -136,6 +136,11 @@ class Study(BaseModel):
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
+    @property
+    def hierarchy_sha256(self) -> str:
+        """Hash of the table of units."""
+        return hashlib.sha256((self.folder / self.hierarchy.file).read_bytes()).hexdigest()
+
     def at(self, as_of: date) -> Study:
         """The same study asked as of another date."""
         moved = self.model_copy(update={"as_of": as_of})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
@@ -41,8 +40,7 @@ def terms_of(prepared: Prepared, sampling: Sampling) -> dict[str, Any]:
         "format": FORMAT,
         "study": {"folder": str(study.folder), "as_of": str(study.as_of), "sha256": study.sha256},
         "model": {"folder": str(prepared.twin.folder), "sha256": prepared.twin.sha256},
-        "files": {study.hierarchy.file: hashlib.sha256((study.folder / study.hierarchy.file).read_bytes()).hexdigest()}
-        | {row["file"]: row["sha256"] for row in prepared.provenance},
+        "files": {study.hierarchy.file: study.hierarchy_sha256} | {row["file"]: row["sha256"] for row in prepared.provenance},
         "sampling": asdict(sampling),
         "versions": {name: version(name) for name in PACKAGES},
     }

@@ -17,6 +17,7 @@ from bakery_study import write_bakery
 import bayestwin as bt
 from bayestwin import scratch as module
 from bayestwin.errors import WriteError
+from bayestwin.library import copy_model
 from bayestwin.runs import load_run, new_run, replaced, unfinished, write_json, write_tables, write_tree
 
 SHORT = bt.Sampling(chains=2, draws=50, warmup=50)
@@ -139,3 +140,19 @@ def test_the_command_line_names_a_full_disk_and_exits_2(small_disk: Path, tmp_pa
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (small_disk / "run").exists()
+
+
+@pytest.mark.parametrize("left", [0, 90_000])
+def test_a_study_or_model_that_the_disk_cannot_hold_is_not_begun(small_disk: Path, left: int) -> None:
+    from bayestwin.twin.twin import Design
+
+    fill(small_disk, left)
+    makers = (
+        lambda folder: bt.init_study(folder, "virtual_clinic"),
+        lambda folder: copy_model("provider_workload", folder),
+        lambda folder: bt.simulate_study(folder, model="gp_appointments", design=Design(units=40, groups=4, weeks=30), seed=1),
+    )
+    for made in makers:
+        with pytest.raises(WriteError, match=r"study: cannot be written \(No space left on device\).*free some space"):
+            made(small_disk / "study")
+        assert [path.name for path in small_disk.iterdir()] == ["ballast"]

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 
 import numpy as np
 import xarray as xr
 
+from bayestwin.analyse.scaling import PRIOR, SENSITIVE, moved_by
 from bayestwin.analyse.verdict import diagnostics
-from bayestwin.credibility.check import Check, Status, graded, worst_of
+from bayestwin.credibility.campaign import Rows
+from bayestwin.credibility.check import Check, graded, worst_of
+from bayestwin.credibility.fit_by import checks_of_fit
+from bayestwin.credibility.influence import checks_of_influence
 from bayestwin.report.checks import category_coverage, pit_of_site
 from bayestwin.runs import Run
 
 CENTRAL = {"50": 0.25, "95": 0.475}  # half the probability of a central interval
 OFF, FAR_OFF = 0.05, 0.15  # how far a coverage of published cells may lie from its level
-LOO_DRAWS = 2000  # no fewer are enough for Pareto k up to 0.7
-INFLUENTIAL, MANY = 0.7, 0.01  # Pareto k of a cell, and the share of such cells
-STILL = 1e-4  # spread of the tail of a cell that says nothing: nothing is known of it, or it could hardly be another
-SENSITIVE = 0.05  # of power-scaling
 TRUE_OFF = 0.03, 0.10  # how far the coverage of true values may lie from 95 %
 
 
-def checks_of_run(run: Run) -> Iterator[Check]:
+def checks_of_run(run: Run, left_out: Rows, scaled: Rows, fitted: Rows) -> Iterator[Check]:
     """Every check of a run.
 
     Args:
         run: a loaded run.
+        left_out: of `refit_without`.
+        scaled: of `power_scaling`.
+        fitted: of `fit_by_group`.
     """
     yield computation(run)
     yield from fit(run)
-    yield from influence(run.tree)
-    yield from priors(run)
+    yield from checks_of_fit(fitted)
+    yield from checks_of_influence(run.tree, left_out)
+    yield from priors(scaled)
     if run.truth is not None:
         yield from truth(run, run.truth)
 
@@ -80,69 +83,34 @@ def fit(run: Run) -> Iterator[Check]:
         )
 
 
-def influence(tree: xr.DataTree) -> Iterator[Check]:
-    """Cells that the posterior leans on: Pareto k of leave-one-out by importance sampling (ArviZ)."""
-    import arviz_stats
+def priors(rows: Rows) -> Iterator[Check]:
+    """Whether a parameter moves when its own prior is made a little stronger, and what else speaks of it.
 
-    for site, values in tree["log_likelihood"].data_vars.items():
-        step = max(1, values.sizes["chain"] * values.sizes["draw"] // LOO_DRAWS)
-        thinned = values.isel(draw=slice(None, None, step)).transpose("chain", "draw", ...).to_numpy()
-        flat = thinned.reshape(*thinned.shape[:2], -1)
-        moving = flat[..., _moves(flat)]
-        if moving.shape[-1] < 2:
-            continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # of large Pareto k, which are what is asked for
-            found = arviz_stats.loo(_only(moving), pointwise=True, reff=1.0)
-        k = np.asarray(found.pareto_k).ravel()
-        share = float((k > INFLUENTIAL).mean())
-        status: Status = "PASS" if share <= MANY else "REVIEW"
-        yield Check(
-            f"influence of cells of {str(site).replace('_', ' ')}",
-            status,
-            share,
-            f"at most {MANY:.0%} of cells with Pareto k above {INFLUENTIAL}",
-            f"{(k > INFLUENTIAL).sum()} of {k.size:,} cells have a Pareto k above {INFLUENTIAL}; elpd {float(found.elpd):,.0f}",
-            "" if status == "PASS" else "compare models by held-out weeks and not by leave-one-out, and look at these cells",
-            "Vehtari, Simpson, Gelman, Yao & Gabry (2024), JMLR 25",
-        )
-
-
-def _moves(log_likelihood: np.ndarray) -> np.ndarray:
-    """Which cells have a tail that a Pareto law could be fitted to."""
-    draws = log_likelihood.reshape(-1, log_likelihood.shape[-1])
-    tail = int(min(0.2 * len(draws), 3.0 * np.sqrt(len(draws))))
-    lowest = np.partition(draws, (0, tail), axis=0)
-    return lowest[tail] - lowest[0] > STILL
-
-
-def _only(log_likelihood: np.ndarray) -> xr.DataTree:
-    cells = xr.Dataset({"cell": (("chain", "draw", "place"), log_likelihood.astype(float))})
-    return xr.DataTree.from_dict({"log_likelihood": cells, "posterior": xr.Dataset({"none": cells["cell"][..., 0]})})
-
-
-def priors(run: Run) -> Iterator[Check]:
-    """Parameters that move when their own prior is made a little stronger (ArviZ power-scaling)."""
-    import arviz_stats
-
-    posterior, stated = run.posterior, {row["name"] for row in run.manifest["priors"]}
-    names = [str(name) for name, values in posterior.data_vars.items() if values.ndim == 2 and name in stated]
-    if not names:
+    Args:
+        rows: of `power_scaling`.
+    """
+    if not rows:
         return
-    found = {}
-    for name in names:  # all priors at once would move so much that importance weights are mostly noise
-        tree = xr.DataTree.from_dict({"posterior": posterior[[name]], "log_prior": run.tree["log_prior"].to_dataset()[[name]]})
-        found[name] = float(arviz_stats.psense(tree, group="prior")[name])
-    strong = sorted((name for name, value in found.items() if value > SENSITIVE), key=lambda name: -found[name])
+    moved = moved_by(rows)
+    strong = sorted((name for name, by in moved.items() if PRIOR in by), key=lambda name: -moved[name][PRIOR])
+    said = ", ".join(f"{name} ({_others(moved[name])})" for name in strong)
     yield Check(
         "sensitivity to priors",
         "REVIEW" if strong else "PASS",
-        max(found.values()),
+        max(row["value"] for row in rows if row["source"] == PRIOR),
         f"power-scaling sensitivity of every scalar parameter to its own prior at most {SENSITIVE}",
-        f"the prior moves {', '.join(strong)}" if strong else f"no scalar parameter moves beyond {SENSITIVE}",
-        "argue these priors to those who know the place, or get data on what they stand for (`bayestwin access`)" if strong else "",
+        f"the prior moves {said}" if strong else f"no scalar parameter moves beyond {SENSITIVE}",
+        "argue these priors to those who know the place, or get data on what they stand for (`bayestwin access`); where a stream speaks, too, see "
+        "whether it disagrees with the prior"
+        if strong
+        else "",
         "Kallioinen, Paananen, Bürkner & Vehtari (2024), Statistics and Computing 34",
     )
+
+
+def _others(by: dict[str, float]) -> str:
+    streams = [source.replace("_", " ") for source in by if source != PRIOR]
+    return f"as do {', '.join(streams[:3])}" if streams else "no stream does"
 
 
 def truth(run: Run, true: xr.Dataset) -> Iterator[Check]:

@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bayestwin.analyse.scaling import power_scaling
 from bayestwin.credibility.agreement import checks_of_agreement, second_engine
 from bayestwin.credibility.backtest import backtest, checks_of_backtest
 from bayestwin.credibility.campaign import Piece, campaign
 from bayestwin.credibility.check import worst_of
+from bayestwin.credibility.fit_by import fit_by_group
+from bayestwin.credibility.influence import without_influential
 from bayestwin.credibility.of_run import checks_of_run
 from bayestwin.credibility.sbc import checks_of_replicates, replicates
 from bayestwin.credibility.sites import checks_of_sites, left_out
@@ -34,12 +37,14 @@ class Refits:
         origins: past dates to forecast from.
         folds: of places, each put aside once.
         replicates: simulated studies to fit.
+        loo: cells that importance sampling cannot leave out, each left out by a refit, at most.
         second: whether to sample with the second engine too.
     """
 
     origins: int = 0
     folds: int = 0
     replicates: int = 0
+    loo: int = 0
     second: bool = False
 
     def __post_init__(self) -> None:
@@ -48,7 +53,7 @@ class Refits:
                 raise ValueError(f"{name} is {value}; expected 0 or more")
 
 
-PARTS = ("backtest", "sites", "replicates", "second")
+PARTS = ("backtest", "sites", "replicates", "loo", "second")
 OF_RUN, OF_STUDY = Refits(), Refits(origins=4, folds=4)
 
 
@@ -70,23 +75,31 @@ def validate(
 
     Returns:
         `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
-        quantity and week ahead), `sites` (a row for each fold and stream) and `replicates` (a row for each simulated study) and `second` (a row for each quantity); kept in the run as
-        `validation.json`.
+        quantity and week ahead), `sites` (a row for each fold and stream), `replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
+        refit), `second` (a row for each quantity), `sensitivity` (a row for each parameter and what moves it) and `fit` (a row for each group of cells); kept in the run as `validation.json`.
 
     Raises:
         RunError: if something is to be refitted, and the study has changed since the run or has too few weeks, or the scheduler cannot be reached.
     """
     rows = _refitted(run, refits, scheduler, say, watch) if refits != OF_RUN else {part: [] for part in PARTS}
     say("checking the run")
+    scaled, fitted = power_scaling(run), fit_by_group(run)
     checks = [
-        *checks_of_run(run),
+        *checks_of_run(run, rows["loo"], scaled, fitted),
         *tipping_points(run),
         *checks_of_backtest(rows["backtest"]),
         *checks_of_sites(rows["sites"]),
         *checks_of_replicates(rows["replicates"]),
         *checks_of_agreement(run, rows["second"]),
     ]
-    answer = {"run": str(run.folder), "verdict": worst_of(check.status for check in checks), "checks": list(map(asdict, checks)), **rows}
+    answer = {
+        "run": str(run.folder),
+        "verdict": worst_of(check.status for check in checks),
+        "checks": list(map(asdict, checks)),
+        **rows,
+        "sensitivity": scaled,
+        "fit": fitted,
+    }
     write_json(run.folder / VALIDATION, answer)
     return answer
 
@@ -104,6 +117,7 @@ def _refitted(
         "backtest": backtest(study, refits.origins, REFIT) if refits.origins else [],
         "sites": left_out(study, refits.folds, REFIT) if refits.folds else [],
         "replicates": replicates(study, refits.replicates, SIMULATED) if refits.replicates else [],
+        "loo": without_influential(study, run.tree["log_likelihood"].to_dataset(), refits.loo, REFIT) if refits.loo else [],
         "second": [second_engine(study, SECOND)] if refits.second else [],
     }
     pieces = [piece for part in parts.values() for piece in part]

@@ -9,19 +9,33 @@ import xarray as xr
 
 
 def pit_of_site(tree: xr.DataTree, site: str) -> np.ndarray:
-    """Randomised PIT of a site's observed cells.
+    """Randomised PIT of a site's observed cells, of which anything is known.
+
+    Args:
+        tree: the run's groups.
+        site: an observed site, of numbers or of pairs of ends.
+    """
+    pit = pit_of_cells(tree, site).to_numpy()
+    return pit[~np.isnan(pit)]
+
+
+def pit_of_cells(tree: xr.DataTree, site: str) -> xr.DataArray:
+    """Randomised PIT of every cell of a site; NaN where nothing was observed.
 
     Args:
         tree: the run's groups; `<site>_seen` among the constants says which cells were observed, all if it is not there.
         site: an observed site, of numbers or of pairs of ends.
     """
-    observed = tree["observed_data"][site]
+    observed = tree["observed_data"].to_dataset()[site]
     cells = [dim for dim in observed.dims if dim != "end"]
     replicated = tree["posterior_predictive"][site].stack(sample=("chain", "draw")).transpose("sample", *observed.dims).to_numpy()
     seen = seen_cells(tree, site, tuple(observed.sizes[dim] for dim in cells))
     if "end" in observed.dims:
-        return pit_of_pairs(observed.to_numpy(), replicated, seen)
-    return randomised_pit(observed.to_numpy(), replicated, seen)
+        seen = seen & told_of_pairs(observed.to_numpy())
+        pit = _pit_of_pairs(observed.to_numpy(), replicated)
+    else:
+        pit = _pit_of_counts(observed.to_numpy(), replicated)
+    return xr.DataArray(np.where(seen, pit, np.nan), dims=cells, coords={dim: observed[dim] for dim in cells if dim in observed.coords})
 
 
 def seen_cells(tree: xr.DataTree, site: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -30,19 +44,27 @@ def seen_cells(tree: xr.DataTree, site: str, shape: tuple[int, ...]) -> np.ndarr
     return constants[f"{site}_seen"].to_numpy().astype(bool) if f"{site}_seen" in constants else np.ones(shape, bool)
 
 
-def randomised_pit(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray, seed: int = 0) -> np.ndarray:
+def told_of_pairs(observed: np.ndarray) -> np.ndarray:
+    """Cells of whose pair of ends (cells..., 2) anything is known: -inf..inf says nothing."""
+    return ~(np.isneginf(observed[..., 0]) & np.isposinf(observed[..., 1]))
+
+
+def randomised_pit(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Randomised PIT of counts (Czado, Gneiting & Held 2009, Biometrics 65).
 
     Args:
         observed: counts.
         replicated: predictive draws, leading axis draw.
         seen: which counts were observed.
-        seed: seed of the randomisation.
     """
-    return _between((replicated < observed).mean(0), (replicated <= observed).mean(0), seed)[seen]
+    return _pit_of_counts(observed, replicated)[seen]
 
 
-def pit_of_pairs(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray, seed: int = 0) -> np.ndarray:
+def _pit_of_counts(observed: np.ndarray, replicated: np.ndarray) -> np.ndarray:
+    return _between((replicated < observed).mean(0), (replicated <= observed).mean(0))
+
+
+def pit_of_pairs(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Randomised PIT of what is known of cells: the place of an observed pair of ends among replicated ones.
 
     What a barrier publishes lies in order: a pair is below another if its low end is, or, of two that start alike, if it
@@ -53,21 +75,24 @@ def pit_of_pairs(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray,
         observed: (cells..., 2) low and high ends.
         replicated: (draw, cells..., 2).
         seen: which cells were observed, (cells...).
-        seed: seed of the randomisation.
 
     Returns:
-        One value a seen cell of which anything is known (-inf..inf says nothing).
+        One value a seen cell of which anything is known.
     """
+    return _pit_of_pairs(observed, replicated)[seen & told_of_pairs(observed)]
+
+
+def _pit_of_pairs(observed: np.ndarray, replicated: np.ndarray) -> np.ndarray:
     low, high = np.moveaxis(observed, -1, 0)
     other_low, other_high = np.moveaxis(replicated, -1, 0)
     alike = other_low == low
     below = ((other_low < low) | (alike & (other_high < high))).mean(0)
     upto = below + (alike & (other_high == high)).mean(0)
-    return _between(below, upto, seed)[seen & ~(np.isneginf(low) & np.isposinf(high))]
+    return _between(below, upto)
 
 
-def _between(below: np.ndarray, upto: np.ndarray, seed: int) -> np.ndarray:
-    return below + np.random.default_rng(seed).uniform(size=below.shape) * (upto - below)
+def _between(below: np.ndarray, upto: np.ndarray) -> np.ndarray:
+    return below + np.random.default_rng(0).uniform(size=below.shape) * (upto - below)
 
 
 def category_coverage(tree: xr.DataTree, site: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from bayestwin.analyse.ranks import p_uniform
+from bayestwin.analyse.scaling import moved_by
 from bayestwin.numbers import fixed, number
 from bayestwin.preposterior.application import application
 from bayestwin.report import checks, figures, tables
@@ -111,10 +113,19 @@ def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
     worst = sorted(ranks, key=lambda name: p_uniform(ranks[name]))[:RANKED]
     return {
         "validation": found,
+        "judged": _by_threshold(found["checks"]),
         "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
         "uniform": figures.uniform(ranks, worst) if ranks else None,
         "replicates": len(replicates),
+        "moved_by": moved_by(found.get("sensitivity", [])),
+        "apart": tables.farthest(found.get("fit", [])).to_dict("records"),
     }
+
+
+def _by_threshold(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Checks in their order, those that are held against the same together."""
+    groups = groupby(found, key=lambda check: (check["threshold"], check["source"]))
+    return [{"threshold": threshold, "source": source, "checks": list(some)} for (threshold, source), some in groups]
 
 
 def _truth(run: Run, truth: xr.Dataset) -> dict[str, Any]:

@@ -208,3 +208,16 @@ def put_aside(rows: list[dict[str, Any]]) -> pd.DataFrame:
     total = table.groupby("stream", sort=False)[["places", "cells", *held]].sum()
     total[held] = total[held].div(total["cells"], axis=0)
     return total.reset_index()
+
+
+def farthest(rows: list[dict[str, Any]], count: int = 8) -> pd.DataFrame:
+    """Groups of cells whose mean score chance explains least, the farthest first.
+
+    Args:
+        rows: of a validation's `fit`.
+        count: how many.
+    """
+    table = pd.DataFrame([row for row in rows if row["by"] in ("weekday", "place")])
+    if table.empty:
+        return table
+    return table.iloc[(-table["score"].abs() * np.sqrt(table["cells"])).argsort(kind="stable")].head(count)

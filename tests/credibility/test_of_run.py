@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import bayestwin as bt
 from bayestwin.cli import EXIT_VERDICT, app
 from bayestwin.credibility.check import graded, worst_of
-from bayestwin.credibility.of_run import influence
+from bayestwin.credibility.influence import checks_of_influence
 from bayestwin.credibility.validation import PIECES, Refits
 from bayestwin.errors import RunError
 
@@ -32,7 +32,7 @@ def answer(run: bt.Run) -> dict:
 
 def test_every_check_says_what_it_is_held_against(answer: dict) -> None:
     assert [check["name"] for check in answer["checks"]] == [
-        "computation", "fit of bread", "influence of cells of bread", "sensitivity to priors",
+        "computation", "fit of bread", "fit by place", "fit of tails", "fit of what barriers hide", "influence of cells of bread", "sensitivity to priors",
     ]  # fmt: skip
     for check in answer["checks"]:
         assert set(check) == {"name", "status", "value", "threshold", "reason", "recommendation", "source"}
@@ -42,6 +42,8 @@ def test_every_check_says_what_it_is_held_against(answer: dict) -> None:
         assert bool(check["recommendation"]) == (check["status"] != "PASS")
     assert answer["verdict"] == worst_of(check["status"] for check in answer["checks"])
     assert answer["backtest"] == []
+    assert {row["by"] for row in answer["fit"]} == {"whole", "place", "told"}
+    assert {row["source"] for row in answer["sensitivity"]} == {"prior", "bread"}
 
 
 def test_a_ridge_leaves_its_parameters_to_their_priors(answer: dict) -> None:
@@ -55,7 +57,9 @@ def test_a_ridge_leaves_its_parameters_to_their_priors(answer: dict) -> None:
 
 def test_what_was_found_is_kept_and_shown(run: bt.Run, answer: dict) -> None:
     assert bt.load_run(run.folder).validation == answer
-    assert 'id="validation"' in (run.folder / "report.html").read_text(encoding="utf-8")
+    page = (run.folder / "report.html").read_text(encoding="utf-8")
+    for shown in ('id="validation"', "Groups of cells that lie farthest", "What moves each parameter", "Computation"):
+        assert shown in page
 
 
 def test_a_run_that_did_not_converge_fails(run: bt.Run, tmp_path: Path) -> None:
@@ -75,7 +79,8 @@ def test_a_cell_that_the_posterior_leans_on_is_found() -> None:
     nothing = np.concatenate([plain, np.zeros_like(mean)], axis=-1)
 
     def found(values: np.ndarray):
-        return next(influence(xr.DataTree.from_dict({"log_likelihood": xr.Dataset({"cells": (("chain", "draw", "cell"), values)})})))
+        cells = xr.Dataset({"cells": (("chain", "draw", "cell"), values)})
+        return next(checks_of_influence(xr.DataTree.from_dict({"log_likelihood": cells}), []))
 
     assert found(plain).status == "PASS"
     assert found(nothing).value == 0.0

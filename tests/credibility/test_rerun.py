@@ -71,7 +71,7 @@ def test_a_difference_without_a_reason_ends_with_exit_code_3(run: bt.Run, monkey
 
 def test_a_study_that_has_moved_is_named(run: bt.Run) -> None:
     with pytest.raises(RunError, match="the run's study is not there"):
-        rerun(with_manifest(run, study={**run.manifest["study"], "folder": "nowhere"}))
+        rerun(with_manifest(run, study={**run.manifest["study"], "folder": "nowhere", "from_run": "nowhere"}))
 
 
 def test_one_bit_is_a_difference_and_other_shapes_are_told() -> None:
