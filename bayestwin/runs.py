@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
 ACCESS, ACCESS_PAGE, ACCESS_PLAN, VALIDATION = "access.json", "access.html", "access_plan.md", "validation.json"
+ACCESS_FORMAT = 2  # of access.json
 TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 
@@ -89,8 +90,9 @@ class Run:
 
     @property
     def access(self) -> dict[str, Any] | None:
-        """What access costs, where that was analysed."""
-        return self._json(ACCESS)
+        """What access costs, where that was analysed; not by a bayestwin that told it in another form."""
+        found = self._json(ACCESS)
+        return found if found is not None and found.get("format") == ACCESS_FORMAT else None
 
     @property
     def validation(self) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from bayestwin.errors import RunError
-from bayestwin.runs import load_run, new_run, replaced, write_json, write_tree
+from bayestwin.runs import ACCESS, ACCESS_FORMAT, load_run, new_run, replaced, write_json, write_tree
 
 
 def written(folder: Path, number: int) -> Path:
@@ -151,3 +151,10 @@ def test_log_likelihoods_in_single_precision_give_the_same_loo(tmp_path: Path) -
     assert kept["posterior"]["mean"].dtype == np.float64
     np.testing.assert_array_equal(kept["posterior"]["mean"], mean)
     assert az.loo(kept).elpd == pytest.approx(az.loo(xr.DataTree.from_dict(groups)).elpd, abs=1e-4)
+
+
+def test_an_analysis_of_access_in_another_form_is_as_good_as_none(tmp_path: Path) -> None:
+    folder = written(tmp_path / "a", 1)
+    for answer, found in (({"plan": []}, None), ({"format": ACCESS_FORMAT}, {"format": ACCESS_FORMAT})):
+        write_json(folder / ACCESS, answer)
+        assert load_run(folder).access == found

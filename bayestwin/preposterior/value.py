@@ -29,7 +29,7 @@ from bayestwin.preposterior.lifting import barrier_names, every_subset, fitting,
 from bayestwin.preposterior.plan import MOST_SETS, Goal, Sets, affordable, members, need_goal, planned
 from bayestwin.preposterior.quantities import Asked, Slopes, around, slopes
 from bayestwin.preposterior.requests import Request, apart, granted, one_each, read_requests
-from bayestwin.runs import ACCESS, Run, write_json
+from bayestwin.runs import ACCESS, ACCESS_FORMAT, Run, write_json
 from bayestwin.twin.scenario import Scenario
 from bayestwin.twin.twin import Definition
 
@@ -105,6 +105,7 @@ def access_value(
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
     answer = {
+        "format": ACCESS_FORMAT,
         **head,
         "method": method,
         "checks": [],
