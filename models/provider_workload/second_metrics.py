@@ -14,8 +14,8 @@ import pytensor.tensor as pt
 from bayestwin.twin.priors import PriorTable
 
 from .priors import NEAR_ZERO
-from .second_flow import Moments, Path, Work, above_zero
-from .second_release import measured, released
+from .second_flow import Path, Work, above_zero
+from .second_release import TOP, Moments, measured, released
 from .second_unknowns import prior
 from .workload import METRICS, SURVEY, TURNAROUND, Workload, slow_terms
 
@@ -155,7 +155,7 @@ def survey(data: Workload, priors: PriorTable, path: Path) -> None:
     week = data.span.of_step.argmax(axis=0)
     last = np.flatnonzero(np.append(np.diff(week), 1))
     loc = level + slope * (path.fatigue[last] - 1.0) + trait[None, :]
-    measured(SURVEY, loc, pt.broadcast_to(noise, ends.shape[:2]), _log_odds(ends / 100.0))
+    measured(SURVEY, loc, pt.broadcast_to(noise, ends.shape[:2]), _log_odds(ends / TOP))
     for answered, unknown in through.selected:
         logit = unknown["intercept"] + unknown["slope"] * trait / spread
         pm.Bernoulli("response", logit_p=logit, observed=answered.astype(int))

@@ -5,6 +5,7 @@ Counts that are known enter by their law's density, hidden ones by the sum of al
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,9 +16,11 @@ import pytensor.tensor as pt
 from bayestwin.barriers import Coarsening, Delay, Embargo, SiteAbsence, SiteSelection, Withheld
 from bayestwin.errors import Fault
 
-from .workload import METRICS, SURVEY, TURNAROUND, Stream, Workload
+from .workload import BOOKINGS, MESSAGES, MODES, SURVEY, Stream, Workload
 
 WRITTEN = (Coarsening, Delay, Embargo, SiteAbsence, SiteSelection, Withheld)
+REMEDY = "leave --engine out, or write it in the model's second_release.py"
+TOP = 100.0  # of the survey's scale
 PERIOD = {"day": np.timedelta64(1, "D"), "week": np.timedelta64(7, "D")}
 
 
@@ -30,24 +33,25 @@ class Moments(NamedTuple):
 
 def not_written(data: Workload) -> list[Fault]:
     """Barriers of a study, and what was released of its streams, that this engine does not know."""
-    faults = []
-    remedy = "leave --engine out, or write it in the model's second_release.py"
-    for name, stream in data.streams.items():
-        place = f"stream {name!r}"
-        for barrier in stream.access.barriers:
-            kind = type(barrier).model_fields["kind"].default
-            if not isinstance(barrier, WRITTEN):
-                faults.append(Fault(place, "the barrier is not written for the second engine", "kind", value=kind, remedy=remedy))
-            elif isinstance(barrier, Delay) and not _plain(barrier):
-                problem, expected = "this delay is not written for the second engine", "released = 'so_far', a pmf, and no release days"
-                faults.append(Fault(place, problem, "kind", value=kind, expected=expected, remedy=remedy))
-        low, high = stream.ends[..., 0], stream.ends[..., 1]
-        counted = name not in (*METRICS, TURNAROUND, SURVEY)
-        if counted and ((low > 0) & np.isposinf(high)).any():
-            faults.append(Fault(place, "counts known to be above a number are not written for the second engine", remedy=remedy))
-        if name == SURVEY and ((low == high) & ((low <= 0) | (high >= 100.0))).any():
-            faults.append(Fault(place, "scores at an end of their scale are not written for the second engine", remedy=remedy))
-    return faults
+    return [fault for name, stream in data.streams.items() for fault in (*_barriers(name, stream), *_numbers(name, stream))]
+
+
+def _barriers(name: str, stream: Stream) -> Iterator[Fault]:
+    for barrier in stream.access.barriers:
+        kind = type(barrier).model_fields["kind"].default
+        if not isinstance(barrier, WRITTEN):
+            yield Fault(f"stream {name!r}", "the barrier is not written for the second engine", "kind", value=kind, remedy=REMEDY)
+        elif isinstance(barrier, Delay) and not _plain(barrier):
+            expected = "what is released so far, by a stated pmf, on any day"
+            yield Fault(f"stream {name!r}", "this delay is not written for the second engine", value=kind, expected=expected, remedy=REMEDY)
+
+
+def _numbers(name: str, stream: Stream) -> Iterator[Fault]:
+    low, high = stream.ends[..., 0], stream.ends[..., 1]
+    if name in (*MESSAGES, *MODES, *BOOKINGS) and ((low > 0) & np.isposinf(high)).any():
+        yield Fault(f"stream {name!r}", "counts known to be above a number are not written for the second engine", remedy=REMEDY)
+    if name == SURVEY and ((low == high) & ((low <= 0) | (high >= TOP))).any():
+        yield Fault(f"stream {name!r}", "scores at an end of their scale are not written for the second engine", remedy=REMEDY)
 
 
 def _plain(delay: Delay) -> bool:
@@ -151,7 +155,7 @@ def completed(reported: Moments, mean: Any, k: Any, share: np.ndarray) -> Moment
 
 
 def measured(name: str, loc: Any, sd: Any, ends: np.ndarray) -> None:
-    """Condition on normal measurements, (week, provider), between two ends or known.
+    """Condition on normal measurements, (week, provider), that are known or lie between two ends.
 
     Args:
         name: of the stream.
@@ -160,27 +164,28 @@ def measured(name: str, loc: Any, sd: Any, ends: np.ndarray) -> None:
         ends: (week, provider, 2), on the scale on which they are normal.
     """
     low, high = ends[..., 0], ends[..., 1]
-    known = np.isfinite(low) & (low == high)
+    known, bounded_below, bounded_above = low == high, np.isfinite(low), np.isfinite(high)
     if known.any():
         pm.Normal(name, loc[known.nonzero()], sd[known.nonzero()], observed=low[known])
-    below, above, between = (known < np.isfinite(high)) & np.isneginf(low), np.isfinite(low) & np.isposinf(high), _between(low, high)
+    kinds = {
+        "below": bounded_above & ~bounded_below,
+        "above": bounded_below & ~bounded_above,
+        "between": bounded_below & bounded_above & ~known,
+    }
+    for kind, cells in kinds.items():
+        if cells.any():
+            at = cells.nonzero()
+            first, last = ((np.where(np.isfinite(end), end, 0.0)[at] - loc[at]) / sd[at] for end in (low, high))
+            pm.Potential(f"{name}_{kind}", _mass(kind, first, last).sum())
+
+
+def _mass(kind: str, first: Any, last: Any) -> Any:
+    """Log probability of a standard normal variable below the last end, above the first, or between the two."""
     normal = pm.Normal.dist()
-    for which, cells in (("below", below), ("above", above), ("between", between)):
-        if not cells.any():
-            continue
-        at = cells.nonzero()
-        score_low, score_high = ((np.where(np.isfinite(end), end, 0.0)[cells] - loc[at]) / sd[at] for end in (low, high))
-        if which == "below":
-            mass = pm.logcdf(normal, score_high)
-        elif which == "above":
-            mass = pm.logcdf(normal, -score_low)
-        else:  # on the side where both tails are small
-            upper = score_low > 0
-            large = pm.logcdf(normal, pt.switch(upper, -score_low, score_high))
-            small = pm.logcdf(normal, pt.switch(upper, -score_high, score_low))
-            mass = large + pt.log1mexp(small - large)
-        pm.Potential(f"{name}_{which}", mass.sum())
-
-
-def _between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    return np.isfinite(low) & np.isfinite(high) & (low < high)
+    if kind == "below":
+        return pm.logcdf(normal, last)
+    if kind == "above":
+        return pm.logcdf(normal, -first)
+    upper = first > 0  # there, on the side where both tails are small
+    large = pm.logcdf(normal, pt.switch(upper, -first, last))
+    return large + pt.log1mexp(pm.logcdf(normal, pt.switch(upper, -last, first)) - large)

@@ -62,11 +62,12 @@ def test_pymc_is_not_imported_unless_it_is_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_both_engines_find_the_same_posterior(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "units", "groups", "weeks"), [("gp_appointments", 12, 4, 12), ("provider_workload", 3, 2, 5)])
+def test_both_engines_find_the_same_posterior(model: str, units: int, groups: int, weeks: int, tmp_path: Path) -> None:
     pytest.importorskip("nutpie")
     from bayestwin.twin.twin import Design
 
-    bt.simulate_study(tmp_path / "study", model="gp_appointments", design=Design(units=12, groups=4, weeks=12), seed=3)
+    bt.simulate_study(tmp_path / "study", model=model, design=Design(units=units, groups=groups, weeks=weeks), seed=3)
     study = bt.read_study(tmp_path / "study")
     run = bt.calibrate(study, bt.Sampling(draws=1500, warmup=500), tmp_path / "run")
     (check,) = checks_of_agreement(run, sample_again(study, SECOND))
