@@ -84,7 +84,8 @@ def released(name: str, stream: Stream) -> tuple[Through, np.ndarray]:
             sds = {"intercept": 1.5, "covariate": 1.0, "slope": barrier.slope_sd}
             unknown = {own: pm.Normal(f"{name}_{barrier.title}_{own}", 0.0, sd) for own, sd in sds.items()}
             selected.append((~np.isin(stream.grid.coords[barrier.dim].astype(str), barrier.absent), unknown))
-    return Through(share, selected), stream.ends
+    # Of a period of which no report can be there yet, none says nothing.
+    return Through(share, selected), np.where(share[..., None] > 0, stream.ends, [-np.inf, np.inf])
 
 
 @dataclass(frozen=True)
