@@ -1,5 +1,8 @@
 """Providers in clinics in organisations: messages, visits, minutes, after-hours work and perceived load."""
 
+from typing import Any
+
+from bayestwin.twin.priors import PriorTable
 from bayestwin.twin.twin import Definition, Design, Simulation
 
 from .changes import CHANGES
@@ -11,7 +14,15 @@ from .pilot import pilot
 from .priors import PRIORS
 from .publish import invent, place, publish
 from .span import future, observed
-from .workload import EXPOSURES, OPTIONAL, STREAMS, prepare, zeros_read
+from .workload import EXPOSURES, OPTIONAL, STREAMS, Workload, prepare, zeros_read
+
+
+def second(data: Workload, priors: PriorTable) -> Any:
+    """The model in PyMC, which takes seconds to import."""
+    from .second import second as made
+
+    return made(data, priors)
+
 
 MODEL = Definition(
     priors=PRIORS,
@@ -46,5 +57,6 @@ MODEL = Definition(
     expectations=EXPECTATIONS,
     whiten=True,
     reads=zeros_read,
+    second=second,
     simulation=Simulation(place=place, invent=invent, publish=publish, design=Design(units=24, groups=4, weeks=26)),
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from bakery_study import write_bakery
+from model_parts import model_part
 
 import bayestwin as bt
 from bayestwin.credibility.agreement import checks_of_agreement, moments_of, sample_again
@@ -62,11 +63,16 @@ def test_pymc_is_not_imported_unless_it_is_asked_for() -> None:
 
 
 @pytest.mark.slow
-def test_both_engines_find_the_same_posterior(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "units", "groups", "weeks"), [("gp_appointments", 12, 4, 12), ("provider_workload", 3, 2, 6)])
+def test_both_engines_find_the_same_posterior(
+    model: str, units: int, groups: int, weeks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("nutpie")
     from bayestwin.twin.twin import Design
 
-    bt.simulate_study(tmp_path / "study", model="gp_appointments", design=Design(units=12, groups=4, weeks=12), seed=3)
+    if model == "provider_workload":  # by week: by day it would take far longer
+        monkeypatch.setattr(model_part(model, "publish"), "DAILY_CELLS", 0)
+    bt.simulate_study(tmp_path / "study", model=model, design=Design(units=units, groups=groups, weeks=weeks), seed=3)
     study = bt.read_study(tmp_path / "study")
     run = bt.calibrate(study, bt.Sampling(draws=1500, warmup=500), tmp_path / "run")
     (check,) = checks_of_agreement(run, sample_again(study, SECOND))
