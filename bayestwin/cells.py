@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import model_validator
 
 from bayestwin.barriers import Access, Aggregate, Band, Barrier, Delay, Grid, Suppress
+from bayestwin.barriers.barrier import AbstractBarrier
 from bayestwin.barriers.delay import netted
 from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import ExtractError, Fault
@@ -125,7 +126,7 @@ def row_checks(access: Access, whole: bool) -> list[RowCheck]:
 
 
 def absence_faults(extract: StudyExtract, observations: Observations, access: Access, hierarchy: Hierarchy) -> list[Fault]:
-    """Numbers where a barrier says that nothing is released.
+    """Numbers where a barrier says that nothing is released, or that nothing can be there yet.
 
     Args:
         extract: how the study describes the table.
@@ -137,18 +138,27 @@ def absence_faults(extract: StudyExtract, observations: Observations, access: Ac
     faults = []
     for absence in access.absences:
         try:
-            present = absence.present(grid)
+            wrong = observations.mask & ~absence.present(grid)
         except AccessError as error:
             faults.append(misfit(extract, error))
             continue
-        wrong = np.argwhere(observations.mask & ~present)
-        for where in wrong[:PER_CHECK]:
-            cell = ", ".join(str(coord[i]) for coord, i in zip(grid.coords.values(), where, strict=True))
-            problem = f"holds a number that the barrier {absence.title!r} says is not released"
-            remedy = "correct the barrier's labels or dates in study.toml, or leave it out"
-            faults.append(Fault(extract.file_label, problem, value=cell, expected=absence.sentence, remedy=remedy))
-        if len(wrong) > PER_CHECK:
-            faults.append(Fault(extract.file_label, f"holds {len(wrong) - PER_CHECK} further numbers that {absence.title!r} rules out"))
+        faults += _ruled_out(extract, grid, wrong, absence, "is not released", absence.sentence)
+    last = access.channels[-1] if access.channels else None
+    if isinstance(last, Delay):
+        wrong = observations.mask & (observations.hidden | (observations.values != 0)) & last.nothing_yet(grid)
+        faults += _ruled_out(extract, grid, wrong, last, "cannot be reported by the as-of date", "0")
+    return faults
+
+
+def _ruled_out(extract: StudyExtract, grid: Grid, wrong: np.ndarray, barrier: AbstractBarrier, said: str, expected: str) -> list[Fault]:
+    """Numbers that a barrier says cannot be there."""
+    where = np.argwhere(wrong)
+    remedy = "correct the barrier's labels, dates or probabilities in study.toml, or leave it out"
+    cells = [", ".join(str(coord[i]) for coord, i in zip(grid.coords.values(), at, strict=True)) for at in where[:PER_CHECK]]
+    problem = f"holds a number that the barrier {barrier.title!r} says {said}"
+    faults = [Fault(extract.file_label, problem, value=cell, expected=expected, remedy=remedy) for cell in cells]
+    if len(where) > PER_CHECK:
+        faults.append(Fault(extract.file_label, f"holds {len(where) - PER_CHECK} further numbers that {barrier.title!r} rules out"))
     return faults
 
 

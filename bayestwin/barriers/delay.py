@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bayestwin.laws.triangle import Triangle
 
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+LEAST = 1e-100  # probability of what cannot be: of none there the log density is zero, and has a slope, as in the limit
 
 
 class Delay(AbstractChannel):
@@ -198,15 +199,25 @@ class Delay(AbstractChannel):
 
     def _share_so_far(self, grid: Grid, given: Given) -> Array:
         """Share of each period's events that is reported by the as-of date."""
+        import jax.numpy as jnp
+
         p = self._over_cells(grid, given)
         seen = self._reported(grid)
-        return (1.0 - self.undated) * (p * seen.reshape(len(seen), *[1] * (p.ndim - 2), -1)).sum(-1)
+        return (1.0 - self.undated) * jnp.maximum((p * seen.reshape(len(seen), *[1] * (p.ndim - 2), -1)).sum(-1), LEAST)
+
+    def nothing_yet(self, grid: Grid) -> np.ndarray:
+        """Cells of what is released so far of which a stated delay says that no report can be there by the as-of date."""
+        if self.pmf is None or self.released != "so_far":
+            return np.zeros(grid.shape, bool)
+        return np.broadcast_to(np.asarray(self._share_so_far(grid, {})) <= (self.maximum + 1) * LEAST, grid.shape)
 
     def _over_cells(self, grid: Grid, given: Given) -> Array:
-        """Probabilities, shaped to broadcast against the triangle."""
+        """Probabilities, none below the least, shaped to broadcast against the triangle."""
+        import jax.numpy as jnp
+
         p = self.probabilities(grid, given)
         sizes = [n if dim in (grid.resolution, self.by) else 1 for dim, n in zip(grid.dims, grid.shape, strict=True) if dim != "delay"]
-        return p.reshape(*sizes, p.shape[-1])
+        return jnp.maximum(p.reshape(*sizes, p.shape[-1]), LEAST)
 
     def expect(self, counts: Counts, grid: Grid, given: Given) -> Counts:
         if self.released == "so_far":

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bayestwin.barriers import NonResponse
 from bayestwin.barriers.barrier import AbstractAbsence
 from bayestwin.cells import PER_CHECK
 from bayestwin.errors import Fault
@@ -34,6 +35,11 @@ def form_faults(extract: StudyExtract, dims: Sequence[str], plain: bool) -> Iter
     if extract.reports == "add":
         problem, remedy = f"the stream {stream!r} takes no triangle", "hand over what was reported so far"
         yield Fault("study.toml", problem, f"{place}.reports", value="add", expected="'replace'", remedy=remedy)
+    for barrier in extract.barriers:
+        if isinstance(barrier, NonResponse):
+            problem = f"a shift in points does not fit the stream {stream!r}: its scores are bounded, or it holds no scores"
+            remedy = "use site_selection: who gave no answers, and a slope on how loaded they are"
+            yield Fault("study.toml", problem, f"{place}.barriers", value=barrier.kind, expected="another barrier", remedy=remedy)
     for barrier in extract.barriers if plain else ():
         if not isinstance(barrier, AbstractAbsence):
             problem, remedy = f"the stream {stream!r} is used as it is shown", "give the numbers as they are kept"
@@ -88,6 +94,22 @@ def beyond(file: str, ends: np.ndarray, labels: Mapping[str, np.ndarray], most: 
     cells = [f"{times[t]}, {units[u]}: {ends[t, u, 0]:g}" for t, u in wrong]
     remedy = "correct the number, or ask the owner for its unit"
     return _listed(file, "number is too large", cells, f"at most {most:g}", remedy)
+
+
+def at_an_end(file: str, ends: np.ndarray, labels: Mapping[str, np.ndarray], top: float) -> list[Fault]:
+    """Scores that are exactly an end of their scale, which a law on the log-odds of the scale gives no density.
+
+    Args:
+        file: of the stream.
+        ends: (time, unit, 2) ends of what is known.
+        labels: of time and unit.
+        top: the largest score.
+    """
+    times, units = labels.values()
+    wrong = np.argwhere((ends[..., 0] == ends[..., 1]) & ((ends[..., 0] == 0) | (ends[..., 0] == top)))
+    cells = [f"{times[t]}, {units[u]}: {ends[t, u, 0]:g}" for t, u in wrong]
+    remedy = 'say how scores are rounded: a barrier of kind "round" with its base, such as 5'
+    return _listed(file, "score is exactly an end of its scale", cells, f"more than 0 and less than {top:g}, or a rounded score", remedy)
 
 
 def _listed(file: str, problem: str, cells: Sequence[str], expected: str, remedy: str) -> list[Fault]:

@@ -18,7 +18,7 @@ from bayestwin.components.calendar import after_closure, day_kinds, monday, publ
 from bayestwin.components.trend import cosine_basis
 from bayestwin.errors import Fault, StudyError
 
-from .fits import MINUTES_OF_A_WEEK, beyond, empty_panels, form_faults, no_definitions, too_many_hours
+from .fits import MINUTES_OF_A_WEEK, at_an_end, beyond, empty_panels, form_faults, no_definitions, too_many_hours
 
 if TYPE_CHECKING:
     from bayestwin.cells import StudyExtract
@@ -281,6 +281,8 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     for name, most in MOST.items():
         if name in streams and _of_the_cell_itself(streams[name].access):
             faults += beyond(files[name], streams[name].ends, streams[name].grid.coords, most)
+    if SURVEY in streams and _of_the_cell_itself(streams[SURVEY].access):
+        faults += at_an_end(files[SURVEY], streams[SURVEY].ends, streams[SURVEY].grid.coords, MOST[SURVEY])
     faults += _overfull(streams, schedule, roster, files)
     if faults:
         raise StudyError(faults)

@@ -232,6 +232,36 @@ def test_what_is_reported_so_far_is_the_sum_of_the_triangle() -> None:
     np.testing.assert_allclose(so_far.expect(counts, cells, {}).mean, cellwise.sum(-1))
 
 
+@pytest.mark.parametrize("released", ["so_far", "triangle"])
+@pytest.mark.parametrize("concentration", [None, 5.0])
+def test_delays_that_cannot_be_say_nothing_and_have_slopes(released: str, concentration: float | None) -> None:
+    """With a report after a day at the soonest, the density is that of the cells that can be reported at all."""
+    delay, cells = Delay(maximum=2, pmf=(0.0, 0.75, 0.25), as_of=date(2024, 1, 5), released=released), line(5)
+    access = Access(channels=(delay,))
+    published = access.degrade(np.random.default_rng(1), np.full(5, 10), cells)
+
+    def density(log_mean: jax.Array) -> jax.Array:
+        k = None if concentration is None else jnp.asarray(concentration)
+        law = access.likelihood(Counts(jnp.exp(log_mean) * jnp.ones(5), k), cells)
+        return law.log_prob(jnp.asarray(published.cells)).sum()
+
+    found, slope = jax.value_and_grad(density)(jnp.asarray(2.0))
+    assert np.isfinite(slope)
+    if concentration is None:
+        share = np.array([[0.75, 0.25]] * 3 + [[0.75, 0.0]]) * np.exp(2.0)
+        if released == "so_far":
+            by_hand = stats.poisson(share.sum(1)).logpmf(published.cells[:4, 0]).sum()
+        else:
+            by_hand = stats.poisson(share).logpmf(published.cells[:4, 1:, 0])[[0, 0, 1, 1, 2, 2, 3], [0, 1, 0, 1, 0, 1, 0]].sum()
+        assert float(found) == pytest.approx(by_hand)
+
+
+def test_what_cannot_be_reported_yet_is_known() -> None:
+    delay = Delay(maximum=2, pmf=(0.0, 0.75, 0.25), as_of=date(2024, 1, 5), released="so_far")
+    assert delay.nothing_yet(line(5)).tolist() == [False] * 4 + [True]
+    assert not delay.model_copy(update={"pmf": (0.5, 0.3, 0.2)}).nothing_yet(line(5)).any()
+
+
 def test_uncertain_coverage_of_two_streams_is_correlated_as_stated() -> None:
     cells = grid(1, 1)
     first = Access(channels=(Coverage(fraction=0.5, logit_sd=1.0, shared="ehr", correlation=0.6, name="a"),))

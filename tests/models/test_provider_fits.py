@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import bayestwin as bt
-from bayestwin.errors import StudyError
+from bayestwin.errors import ExtractError, StudyError
 from bayestwin.library import library_folder
 from bayestwin.prepared import prepare
 
@@ -43,6 +43,8 @@ def group(name: str, value: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     [
         ("schedule.csv", put("hours", 1, "480"), r"schedule\.csv: more hours than a day has: found '2024-01-02, P002: 480'.*give hours"),
         ("tlx.csv.gz", put("value", 0, "101"), r"tlx\.csv\.gz: number is too large: found '.*: 101'; expected at most 100"),
+        ("tlx.csv.gz", put("value", 0, "0"), r"tlx\.csv\.gz: score is exactly an end of its scale: found '.*: 0'.*of kind \"round\""),
+        ("tlx.csv.gz", put("value", 0, "100"), r"tlx\.csv\.gz: score is exactly an end of its scale: found '.*: 100'"),
         ("ehr_minutes.csv.gz", put("value", 0, "10081"), r"ehr_minutes\.csv\.gz: number is too large.*at most 10080"),
         ("panel.csv", group("age", "0"), r"panel\.csv: a provider's panel is empty: found 'P002'"),
         ("panel.csv", group("portal", "999999"), r"panel\.csv: a group is larger than the panel: found 'P002'"),
@@ -87,3 +89,39 @@ def test_an_extract_of_another_form_is_refused(clinic: Path, stream: str, lines:
     file.write_text(text.replace(f'stream = "{stream}"\n', f'stream = "{stream}"\n{lines}\n', 1), encoding="utf-8")
     with pytest.raises(StudyError, match=message):
         prepare(bt.read_study(clinic))
+
+
+def with_barrier(study: Path, stream: str, barrier: str) -> bt.Study:
+    """The study with one more barrier on a stream."""
+    text = (study / "study.toml").read_text(encoding="utf-8")
+    before, after = text.split(f'stream = "{stream}"\n')
+    own, mark, others = after.partition("\n[[extract]]\n")
+    (study / "study.toml").write_text(
+        f'{before}stream = "{stream}"\n{own}\n[[extract.barriers]]\n{barrier}\n{mark}{others}', encoding="utf-8"
+    )
+    return bt.read_study(study)
+
+
+def test_a_score_at_an_end_of_its_scale_is_taken_where_its_rounding_is_known(clinic: Path) -> None:
+    def rounded(table: pd.DataFrame) -> pd.DataFrame:
+        return table.assign(value=(5 * (table["value"].astype(float) / 5).round()).astype(int).astype(str))
+
+    change(clinic, "tlx.csv.gz", lambda table: put("value", 0, "100")(rounded(table)))
+    survey = prepare(with_barrier(clinic, "tlx", 'kind = "round"\nbase = 5')).data.streams["tlx"]
+    assert (survey.ends == [97.5, 102.5]).all(-1).sum() == 1
+
+
+def test_a_shift_in_points_of_a_bounded_score_is_refused(clinic: Path) -> None:
+    with pytest.raises(StudyError, match=r"extract\.tlx\.barriers.*a shift in points does not fit the stream 'tlx'.*use site_selection"):
+        prepare(with_barrier(clinic, "tlx", 'kind = "non_response"\nresponse = 0.5'))
+
+
+def test_a_report_that_cannot_be_there_yet_is_named(clinic: Path) -> None:
+    """Of the last three days, a Friday among them, nothing can be reported where the delay is three days at least."""
+    text = (clinic / "study.toml").read_text(encoding="utf-8")
+    (clinic / "study.toml").write_text(
+        text.replace("[0.55, 0.2, 0.1, 0.06, 0.04, 0.03, 0.02]", "[0, 0, 0, 0.5, 0.5, 0, 0]"), encoding="utf-8"
+    )
+    with pytest.raises(ExtractError, match="holds a number that the barrier 'delay' says cannot be reported by the as-of date") as caught:
+        prepare(bt.read_study(clinic))
+    assert {fault.value.split(",")[0] for fault in caught.value.faults if fault.value} <= {"2024-06-28", "2024-06-29", "2024-06-30"}
