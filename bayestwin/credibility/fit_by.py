@@ -9,6 +9,7 @@ Source: Czado, Gneiting & Held (2009), Biometrics 65, for PIT values of counts; 
 
 from __future__ import annotations
 
+from calendar import day_name
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,8 @@ def _groupings(tree: xr.DataTree, pit: xr.DataArray) -> dict[str, xr.DataArray]:
     for coord in pit.coords.values():
         if coord.dtype.kind == "M" and _daily(coord):
             found[WEEKDAY] = _at_cells(coord.dt.strftime("%A"), pit)
+        elif coord.dtype.kind in "UO" and not set(day_name).isdisjoint(map(str, coord.to_numpy())):
+            found[WEEKDAY] = _at_cells(coord, pit)
         elif coord.dtype.kind in "UO":
             found[PLACE] = _at_cells(_above(tree, coord), pit)
     return found

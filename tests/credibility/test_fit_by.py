@@ -98,3 +98,14 @@ def test_cells_of_which_nothing_is_known_are_in_no_group() -> None:
     rows = fit_by_group(run)
     assert {row["group"]: row["cells"] for row in rows if row["by"] == PLACE} == {"A": 140, "B": 280}
     assert next(row["cells"] for row in rows if row["by"] == TOLD) == 420
+
+
+def test_a_dim_of_weekdays_is_no_place() -> None:
+    run = Told()
+    names = {"unit": ("unit", np.array(["Monday", "Tuesday", "Saturday", "Sunday"]))}
+    run.tree = xr.DataTree.from_dict(
+        {name: group.to_dataset().drop_vars("day", errors="ignore").assign_coords(names) for name, group in run.tree.items()}
+    )
+    assert {(row["by"], row["group"]) for row in fit_by_group(run) if row["by"] in (PLACE, WEEKDAY)} == {
+        (WEEKDAY, day) for day in ("Monday", "Tuesday", "Saturday", "Sunday")
+    }
