@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,14 @@ from bayestwin.runs import unfinished
 PROGRAM = "from bayestwin.infer import checkpoint as c; c.EVERY, c.SHARE = 0.0, 1.0; from bayestwin.cli import app; app()"
 SAMPLING = bt.Sampling(chains=2, draws=1000, warmup=300)
 SETTINGS = [f"--{name}={getattr(SAMPLING, name)}" for name in ("chains", "draws", "warmup")]
+
+
+@pytest.fixture(autouse=True)
+def heard() -> Iterator[None]:
+    """Interrupts are heard, by child processes too: a shell that starts the tests in the background has them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
