@@ -21,12 +21,6 @@ from bayestwin.infer.predictive import prior_draws, sites
 from bayestwin.prepared import prepare
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
-    folder = tmp_path_factory.mktemp("bakery")
-    return bt.calibrate(bt.read_study(write_bakery(folder / "study")), bt.Sampling(chains=4, draws=800, warmup=400), folder / "run")
-
-
 @pytest.mark.parametrize("name", ["virtual_practices", "bakery"])
 def test_a_cell_that_is_left_out_takes_its_own_log_probability_and_nothing_else(name: str, tmp_path: Path) -> None:
     folder = write_bakery(tmp_path / name) if name == "bakery" else Path(__file__).parents[2] / "data" / name

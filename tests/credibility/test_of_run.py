@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from bakery_study import write_bakery
 from typer.testing import CliRunner
 
 import bayestwin as bt
@@ -15,12 +14,6 @@ from bayestwin.credibility.check import graded, worst_of
 from bayestwin.credibility.influence import checks_of_influence
 from bayestwin.credibility.validation import PIECES, Refits
 from bayestwin.errors import RunError
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
-    folder = tmp_path_factory.mktemp("bakery")
-    return bt.calibrate(bt.read_study(write_bakery(folder / "study")), bt.Sampling(chains=4, draws=800, warmup=400), folder / "run")
 
 
 @pytest.fixture(scope="module")
