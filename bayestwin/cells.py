@@ -24,6 +24,16 @@ from bayestwin.periods import period_end
 PER_CHECK = 10  # cells shown of one kind of fault
 
 
+def known_cells(ends: np.ndarray) -> np.ndarray:
+    """Cells of whose ends (cells..., 2) anything is known: -inf..inf says nothing.
+
+    Example:
+        >>> known_cells(np.array([[-np.inf, np.inf], [-np.inf, 3.0], [2.0, 2.0]])).tolist()
+        [False, True, True]
+    """
+    return ~(np.isneginf(ends[..., 0]) & np.isposinf(ends[..., 1]))
+
+
 class StudyExtract(Extract):
     """An extract and the barriers that it came through, in the order in which they acted."""
 
@@ -125,7 +135,7 @@ def row_checks(access: Access, whole: bool) -> list[RowCheck]:
     ]
 
 
-def absence_faults(extract: StudyExtract, observations: Observations, access: Access, hierarchy: Hierarchy) -> list[Fault]:
+def contradictions(extract: StudyExtract, observations: Observations, access: Access, hierarchy: Hierarchy) -> list[Fault]:
     """Numbers where a barrier says that nothing is released, or that nothing can be there yet.
 
     Args:

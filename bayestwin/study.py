@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
-from bayestwin.cells import StudyExtract, absence_faults, exact_sum_faults, row_checks, symbols_of
+from bayestwin.cells import StudyExtract, contradictions, exact_sum_faults, row_checks, symbols_of
 from bayestwin.components.calendar import unknown_place
 from bayestwin.errors import ExtractError, Fault, StudyError
 from bayestwin.extracts.deliveries import delivered_files
@@ -318,7 +318,7 @@ def read_observations(
             access = extract.access(study.as_of)
             checks = row_checks(access, whole=extract.integer)
             found = read_extract(study.folder, extract, hierarchy, study.as_of, symbols_of(access), checks)
-            faults.extend(absence_faults(extract, found, access, hierarchy))
+            faults.extend(contradictions(extract, found, access, hierarchy))
             observations[extract.stream] = found
         except ExtractError as error:
             faults.extend(error.faults)

@@ -29,8 +29,8 @@ def power_scaling(run: Run) -> Rows:
         run: a loaded run.
 
     Returns:
-        A row for each parameter and `source` ("prior", or a stream): `value`, and `noise`, the largest value that any parameter has when the
-        weights are given to other draws.
+        A row for each parameter and `source` ("prior", or a stream): `value`, and of a stream `noise`, the largest value that any parameter has
+        when the weights are given to other draws.
     """
     posterior, stated = run.posterior, {row["name"] for row in run.manifest["priors"]}
     names = [str(name) for name, values in posterior.data_vars.items() if values.ndim == 2 and name in stated]
@@ -40,15 +40,16 @@ def power_scaling(run: Run) -> Rows:
         str(stream): values.astype(float).sum([dim for dim in values.dims if dim not in SAMPLES])
         for stream, values in run.tree["log_likelihood"].data_vars.items()
     }
-    # All priors at once would move so much that weights are mostly noise.
-    rows = [row for name in names for row in _rows(posterior[[name]], PRIOR, run.tree["log_prior"].to_dataset()[name])]
-    return rows + [row for stream, values in density.items() for row in _rows(posterior[names], stream, values)]
+    # All priors at once would move so much that weights are mostly noise; one by itself has hardly any.
+    own = {name: _sensitivity(posterior[[name]], run.tree["log_prior"].to_dataset()[name])[name] for name in names}
+    rows = [{"parameter": name, "source": PRIOR, "value": value, "noise": None} for name, value in own.items()]
+    return rows + [row for stream, values in density.items() for row in _of_stream(posterior[names], stream, values)]
 
 
-def _rows(parameters: xr.Dataset, source: str, density: xr.DataArray) -> Rows:
+def _of_stream(parameters: xr.Dataset, stream: str, density: xr.DataArray) -> Rows:
     own = _sensitivity(parameters, density)
     noise = max(max(_sensitivity(parameters, _of_others(density, shift)).values()) for shift in SHIFTS)
-    return [{"parameter": name, "source": source, "value": value, "noise": noise} for name, value in own.items()]
+    return [{"parameter": name, "source": stream, "value": value, "noise": noise} for name, value in own.items()]
 
 
 def _sensitivity(parameters: xr.Dataset, density: xr.DataArray) -> dict[str, float]:
@@ -65,7 +66,7 @@ def _of_others(density: xr.DataArray, shift: float) -> xr.DataArray:
 
 
 def moved_by(rows: Rows) -> dict[str, dict[str, float]]:
-    """What moves each parameter beyond noise, the strongest first: {parameter: {source: sensitivity}}.
+    """What moves each parameter, streams beyond their noise, the strongest first: {parameter: {source: sensitivity}}.
 
     Args:
         rows: of `power_scaling`.
@@ -78,6 +79,6 @@ def moved_by(rows: Rows) -> dict[str, dict[str, float]]:
     """
     found: dict[str, dict[str, float]] = {row["parameter"]: {} for row in rows}
     for row in sorted(rows, key=lambda row: -row["value"]):
-        if row["value"] > max(SENSITIVE, row["noise"]):
+        if row["value"] > max(SENSITIVE, row["noise"] or 0.0):
             found[row["parameter"]][row["source"]] = row["value"]
     return found

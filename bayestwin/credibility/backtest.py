@@ -200,8 +200,7 @@ def checks_of_backtest(rows: Rows) -> Iterator[Check]:
         nominal = {level: float(level) / 100.0 for level in held}
         chance = {level: 3.0 * np.sqrt(p * (1.0 - p) / table["cells"].sum()) for level, p in nominal.items()}
         status = worst_of(
-            graded(abs(share - nominal[level]), max(OFF + 0.05 * (level != "95"), chance[level]), max(FAR_OFF, chance[level]))
-            for level, share in held.items()
+            graded(abs(share - nominal[level]), OFF + 0.05 * (level != "95"), FAR_OFF, chance[level]) for level, share in held.items()
         )
         yield Check(
             f"backtest of {name}: coverage",

@@ -43,11 +43,11 @@ def worst_of(statuses: Iterable[Status]) -> Status:
     return max(statuses, key=ORDER.index, default="PASS")
 
 
-def graded(value: float, passes: float, fails: float) -> Status:
-    """PASS up to one bound, FAIL beyond another, REVIEW between.
+def graded(value: float, passes: float, fails: float, chance: float = 0.0) -> Status:
+    """PASS up to one bound, FAIL beyond another, REVIEW between; PASS up to what chance does, too.
 
     Example:
-        >>> [graded(x, 0.05, 0.15) for x in (0.02, 0.1, 0.2)]
-        ['PASS', 'REVIEW', 'FAIL']
+        >>> [graded(x, 0.05, 0.15) for x in (0.02, 0.1, 0.2)], graded(0.1, 0.05, 0.15, chance=0.12)
+        (['PASS', 'REVIEW', 'FAIL'], 'PASS')
     """
-    return "PASS" if value <= passes else "REVIEW" if value <= fails else "FAIL"
+    return "PASS" if value <= max(passes, chance) else "REVIEW" if value <= fails else "FAIL"

@@ -52,10 +52,11 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _alike(runs: Sequence[Run]) -> list[str]:
-    """Streams of which every run was told the same."""
-    every = [run.tree["observed_data"].to_dataset() for run in runs]
+    """Streams of which every run was told the same, in the same cells."""
+    every, each = ([run.tree[group].to_dataset() for run in runs] for group in ("observed_data", "log_likelihood"))
     common = [str(name) for name in every[0].data_vars if all(name in other for other in every)]
-    same = [name for name in common if all(one[name].equals(other[name]) for one, other in pairwise(every))]
+    alike = [name for name in common if all(one[name].equals(other[name]) for one, other in pairwise(every))]
+    same = [name for name in alike if len({values[name].isel(chain=0, draw=0).shape for values in each}) == 1]
     if not same:
         problem = "no stream is observed alike by all of them" if common else "they have no stream in common"
         raise RunError([Fault(", ".join(str(run.folder) for run in runs), problem, expected="runs of the same published data and date")])

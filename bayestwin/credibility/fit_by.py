@@ -18,9 +18,10 @@ import pandas as pd
 import xarray as xr
 from scipy.stats import norm
 
+from bayestwin.cells import known_cells
 from bayestwin.credibility.campaign import Rows
 from bayestwin.credibility.check import Check, graded, worst_of
-from bayestwin.report.checks import pit_of_cells, told_of_pairs
+from bayestwin.report.checks import pit_of_cells
 from bayestwin.runs import Run
 from bayestwin.twin.answered import answered_by_run
 
@@ -70,7 +71,7 @@ def _told(tree: xr.DataTree, stream: str) -> Rows:
     observed, predictive = tree["observed_data"].to_dataset()[stream], tree["posterior_predictive"].to_dataset()[stream]
     if "end" not in observed.dims:
         return []
-    known = told_of_pairs(observed.transpose(..., "end").to_numpy())
+    known = known_cells(observed.transpose(..., "end").to_numpy())
     low, high = (observed.isel(end=i, drop=True) for i in range(2))
     drawn_low, drawn_high = (predictive.isel(end=i, drop=True) for i in range(2))
     cells = int(known.sum())
@@ -133,8 +134,7 @@ def _of_groups(rows: Rows, by: str) -> Check:
         return abs(row["score"]) / max(OFF, sure / np.sqrt(row["cells"]))
 
     worst = max(rows, key=beyond)
-    statuses = (graded(abs(row["score"]), *(max(bound, sure / np.sqrt(row["cells"])) for bound in (OFF, FAR_OFF))) for row in rows)
-    status = worst_of(statuses)
+    status = worst_of(graded(abs(row["score"]), OFF, FAR_OFF, sure / np.sqrt(row["cells"])) for row in rows)
     far = sum(beyond(row) > 1.0 for row in rows)
     return Check(
         f"fit by {by}",
@@ -155,7 +155,7 @@ def _of_tails(rows: Rows) -> Check:
     def chance(row: dict[str, Any]) -> float:
         return sure * float(np.sqrt(TAIL * (1.0 - TAIL) / row["cells"]))
 
-    status = worst_of(graded(off, *(max(bound, chance(row)) for bound in TAIL_OFF)) for off, row, _ in tails)
+    status = worst_of(graded(off, *TAIL_OFF, chance(row)) for off, row, _ in tails)
     off, worst, side = max(tails, key=lambda tail: tail[0] / max(TAIL_OFF[0], chance(tail[1])))
     return Check(
         "fit of tails",
@@ -178,7 +178,7 @@ def _of_told(rows: Rows) -> Check:
         return abs(row["share"] - row["expected"])
 
     worst = max(rows, key=lambda row: off(row) / max(SHARE_OFF[0], sure * row["sd"]))
-    status = worst_of(graded(off(row), *(max(bound, sure * row["sd"]) for bound in SHARE_OFF)) for row in rows)
+    status = worst_of(graded(off(row), *SHARE_OFF, sure * row["sd"]) for row in rows)
     return Check(
         "fit of what barriers hide",
         status,

@@ -6,7 +6,7 @@ Source: Vehtari, Gelman & Gabry (2017), Statistics and Computing 27, for both; V
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -108,11 +108,16 @@ def place(values: xr.DataArray, index: tuple[int, ...]) -> str:
         'bread (week 0, shop S2)'
     """
     dims = [dim for dim in values.dims if dim not in ("chain", "draw")]
-    where = [
-        f"{dim} {str(values[dim].to_numpy()[i]).removesuffix('T00:00:00.000000000') if dim in values.coords else i}"
-        for dim, i in zip(dims, index, strict=True)
-    ]
-    return f"{str(values.name).replace('_', ' ')} ({', '.join(where)})" if where else str(values.name).replace("_", " ")
+    where = [f"{dim} {_label(values, dim, i)}" for dim, i in zip(dims, index, strict=True)]
+    stream = str(values.name).replace("_", " ")
+    return f"{stream} ({', '.join(where)})" if where else stream
+
+
+def _label(values: xr.DataArray, dim: Hashable, i: int) -> str:
+    if dim not in values.coords:
+        return str(i)
+    label = values[dim].to_numpy()[i]
+    return str(np.datetime_as_string(label, "D") if values[dim].dtype.kind == "M" else label)
 
 
 def refit_without(

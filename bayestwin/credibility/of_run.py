@@ -70,7 +70,7 @@ def fit(run: Run) -> Iterator[Check]:
             continue
         off = {level: abs(share - float(level) / 100.0) for level, share in held.items()}
         chance = {level: 3.0 * np.sqrt(p * (1.0 - p) / cells) for level in held for p in [float(level) / 100.0]}
-        status = worst_of(graded(off[level], max(OFF, chance[level]), max(FAR_OFF, chance[level])) for level in held)
+        status = worst_of(graded(off[level], OFF, FAR_OFF, chance[level]) for level in held)
         said = ", ".join(f"{level} % intervals hold {share:.1%}" for level, share in held.items())
         yield Check(
             f"fit of {known.words(site)}",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bayestwin.analyse.ranks import KEPT, p_uniform, rank
+from bayestwin.cells import known_cells
 from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, Status
 from bayestwin.infer.settings import Sampling
@@ -130,8 +131,7 @@ def as_told(prepared: Prepared, replicated: Mapping[str, np.ndarray]) -> dict[st
     for site, values in definition.arrays(prepared.data).items():
         drawn = replicated[site]
         if definition.observed[site][-1] == "end":
-            silent = np.isneginf(values[..., :1]) & np.isposinf(values[..., 1:])
-            drawn = np.where(silent, values, definition.reads(site, drawn))
+            drawn = np.where(known_cells(values)[..., None], definition.reads(site, drawn), values)
         told[site] = drawn
     return told
 

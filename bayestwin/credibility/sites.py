@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from bayestwin.cells import known_cells
 from bayestwin.credibility.backtest import LEVELS, Came, published, scores, skill_of
 from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, Status
@@ -115,7 +116,7 @@ def told(prepared: Prepared) -> dict[str, np.ndarray]:
         shape = values.shape[:-1] if dims[-1] == "end" or site in definition.categorical else values.shape
         seen = np.broadcast_to(constants[f"{site}_seen"][1], shape) if f"{site}_seen" in constants else np.ones(shape, bool)
         if dims[-1] == "end":
-            seen = seen & ~(np.isneginf(values[..., 0]) & np.isposinf(values[..., 1]))
+            seen = seen & known_cells(values)
         found[site] = seen.astype(bool)
     return found
 

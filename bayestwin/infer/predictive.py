@@ -88,7 +88,7 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
 
     def one(values: dict) -> dict:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
-        bare = {name: _unmasked(found[name]["fn"]) for name in names.observed}
+        bare = {name: unmasked(found[name]["fn"]) for name in names.observed}
         laws.update(bare)
         return {name: law.chance() for name, law in bare.items()}
 
@@ -96,7 +96,8 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
     return {name: laws[name].draw(rng, **chance) for name, chance in chances.items()}
 
 
-def _unmasked(law: dist.Distribution) -> Any:
+def unmasked(law: dist.Distribution) -> Any:
+    """A law without the mask that may lie over it."""
     return law.base_dist if isinstance(law, dist.MaskedDistribution) else law
 
 

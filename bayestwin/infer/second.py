@@ -17,6 +17,7 @@ from bayestwin.infer.device import over_draws
 from bayestwin.infer.mcmc import Draws
 from bayestwin.infer.predictive import sites
 from bayestwin.infer.settings import Sampling
+from bayestwin.twin.priors import PriorTable
 
 STATS = {
     "diverging": "diverging",
@@ -57,6 +58,29 @@ def sample_second(made: Callable[[], Any], model: Callable[[], None], sampling: 
     latent = {name: found["posterior"][name].transpose("chain", "draw", ...).to_numpy() for name in names}
     stats = {ours: found["sample_stats"][theirs].transpose("chain", "draw").to_numpy() for theirs, ours in STATS.items()}
     return Draws(latent | _deterministic(model, latent), stats)
+
+
+PARAMETERS = {"HalfNormal": ("sigma",), "Gamma": ("alpha", "beta"), "Beta": ("alpha", "beta")}
+
+
+def prior(priors: PriorTable, *names: str) -> Any:
+    """One unknown of a PyMC model, or several, with the prior of the table.
+
+    Args:
+        priors: the study's.
+        names: of unknowns; called while the model is made.
+    """
+    made = [_unknown(priors, name) for name in names]
+    return made[0] if len(names) == 1 else made
+
+
+def _unknown(priors: PriorTable, name: str) -> Any:
+    import pymc as pm
+
+    row = priors[name]
+    values = [np.asarray(value, float) for value in row.parameters]
+    keywords = PARAMETERS.get(row.distribution, ("mu", "sigma"))
+    return getattr(pm, row.distribution)(name, **dict(zip(keywords, values, strict=True)))
 
 
 def _nutpie() -> Any:

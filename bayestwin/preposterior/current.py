@@ -18,6 +18,7 @@ from numpyro.infer.util import constrain_fn
 
 from bayestwin.barriers import Access, Grid
 from bayestwin.barriers.released import Released
+from bayestwin.cells import known_cells
 from bayestwin.components.informed import Pilot
 from bayestwin.infer.device import over_draws
 from bayestwin.infer.mcmc import Unnormalised, turns, unnormalised
@@ -163,7 +164,7 @@ def sites_of_model(model: Callable[[], None], reads: Callable[[str, np.ndarray],
     def look() -> None:
         for name, (law, ends) in _observed(model, {}).items():
             access, grid = law.source.access, law.source.grid
-            nothing = np.isneginf(ends[..., 0]) & np.isposinf(ends[..., 1])
+            nothing = ~known_cells(ends)
             found[name] = Site(access, grid, partial(reads, name), nothing & access.present(grid), len(law.event_shape) > 1)
 
     jax.eval_shape(look)  # names need no arithmetic

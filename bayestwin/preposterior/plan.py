@@ -23,15 +23,18 @@ from jaxtyping import Float
 from bayestwin.errors import Fault, RequestError
 from bayestwin.preposterior.current import Site
 from bayestwin.preposterior.requests import Request, apart
+from bayestwin.preposterior.rows import DATES as LATER
+from bayestwin.preposterior.rows import METHOD as APPROXIMATION
+from bayestwin.preposterior.rows import with_error
 
 if TYPE_CHECKING:
     from bayestwin.preposterior.value import Answers
 
 MOST_SETS = 1024  # of ten requests; each takes a factorisation of the posterior's precision at every point
+DATES = (0, *LATER)  # days from now
 ALTERNATIVES = 4  # sets that are shown beside the best
-DATES = (0, 30, 90, 180, 365)  # days from now
 WIDE = 2.0 * 1.96  # width of a 95 % interval, in standard deviations of a normal law
-METHOD = "normal approximation; every affordable set that can be granted together"
+METHOD = f"{APPROXIMATION}; every affordable set that can be granted together"
 
 
 @dataclass(frozen=True)
@@ -272,5 +275,6 @@ def _behind(sets: Sets, requests: Sequence[Request], best: int, other: int, by: 
 
 
 def _mean(each: Float[np.ndarray, " point"]) -> tuple[float, float]:
-    """Mean over the points, and its standard error."""
-    return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))
+    """Mean over the points, and its standard error, as plain numbers."""
+    mean, error = with_error(each)
+    return float(mean), float(error)

@@ -7,12 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from numpyro import distributions as dist
 from numpyro.handlers import seed, substitute, trace
 from numpyro.primitives import Messenger
 
 from bayestwin.barriers import Access
 from bayestwin.barriers.released import Released
+from bayestwin.infer.predictive import unmasked
 from bayestwin.preposterior.current import Site
 from bayestwin.preposterior.expected import Accesses
 
@@ -37,7 +37,7 @@ class Seen(Messenger):
         """Put law and observations of a site in place of its own."""
         if msg["type"] != "sample" or msg["name"] not in self.observed:
             return
-        law = _bare(msg["fn"])
+        law = unmasked(msg["fn"])
         if isinstance(law, Released):
             source = law.source
             # Which cells say nothing is told by their ends, so that the mask, which is that of the present access, is left behind.
@@ -84,7 +84,7 @@ def _laws(model: Callable[[], None], unknowns: Mapping[str, np.ndarray]) -> dict
     def chances(values: Mapping[str, Any]) -> dict[str, Any]:
         found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
         observed = {name: site for name, site in found.items() if site["type"] == "sample" and site["is_observed"]}
-        laws.update({name: _bare(site["fn"]) for name, site in observed.items()})
+        laws.update({name: unmasked(site["fn"]) for name, site in observed.items()})
         return {name: laws[name].chance() for name in observed}
 
     found = jax.tree.map(np.asarray, jax.jit(chances)(dict(unknowns)))
@@ -104,7 +104,3 @@ def _published(
         speaks = np.random.default_rng(of_silence).random(ends.shape[:-1]) < site.told(access)
         published.append(np.where(speaks[..., None], ends, [-np.inf, np.inf]))
     return published
-
-
-def _bare(law: dist.Distribution) -> Any:
-    return law.base_dist if isinstance(law, dist.MaskedDistribution) else law

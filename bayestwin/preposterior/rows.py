@@ -41,8 +41,8 @@ def decomposed(found: Answers, names: Sequence[str], left: Left) -> list[dict[st
         names: of the barriers.
         left: share of the variance that each subset of barriers, lifted, would leave.
     """
-    share, share_error = _with_error(np.stack([shapley(one[0] - one) for one in left]))
-    full, full_error = _with_error(left[:, -1])
+    share, share_error = with_error(np.stack([shapley(one[0] - one) for one in left]))
+    full, full_error = with_error(left[:, -1])
     least, most = order_range(left.mean(0)[0] - left.mean(0))
     rows = []
     for i, asked in enumerate(found.asked):
@@ -67,7 +67,7 @@ def ranked(found: Answers, requests: Sequence[Request], left: Left) -> list[dict
         requests: what is asked for.
         left: share of the variance that each request, granted, would leave.
     """
-    share, error = _with_error(1.0 - left)
+    share, error = with_error(1.0 - left)
     level, i = found.asked[found.primary].level, found.primary
     of_whole = [j for j, asked in enumerate(found.asked) if asked.level == level]
     rows = []
@@ -98,7 +98,7 @@ def together(
     now, alone, both = found.epistemic[found.primary], 1.0 - singles[..., found.primary], 1.0 - doubles[..., found.primary]
     rows = []
     for p, (a, b) in enumerate(pairs):
-        beyond, error = _with_error(both[:, p] - alone[:, a] - alone[:, b])
+        beyond, error = with_error(both[:, p] - alone[:, a] - alone[:, b])
         names = [requests[a].name, requests[b].name]
         rows.append({"requests": names, "value": now * both[:, p].mean(), "beyond_each": now * float(beyond), "error": now * float(error)})
     return sorted(rows, key=lambda row: -row["beyond_each"])
@@ -200,7 +200,7 @@ def _narrowed(found: Answers, share: float) -> dict[str, float]:
     return {"sd_now": float(np.sqrt(now)), "sd_after": float(np.sqrt(now * max(1.0 - share, 0.0)))}
 
 
-def _with_error(each: Float[np.ndarray, "point ..."]) -> tuple[np.ndarray, np.ndarray]:
+def with_error(each: Float[np.ndarray, "point ..."]) -> tuple[np.ndarray, np.ndarray]:
     """Mean over the points, and its standard error."""
     return each.mean(0), each.std(0, ddof=1) / np.sqrt(len(each))
 

@@ -93,10 +93,7 @@ def access_value(
     at = _now(run, prepared)
     sites = released_sites(at, definition.reads)
     subsets = _subsets(sites, _barriers(sites, folder), folder)
-    asked_for = one_each(sites) if requests is None else read_requests(requests, sites)
-    goal = goal or Goal()
-    need_goal(goal, asked_for, requests)
-    held = _sets(sites, asked_for, goal, folder if requests is None else str(requests))
+    asking = _asking(sites, requests, goal or Goal(), folder)
     chosen = None
     if decision is not None:
         chosen = read_decision(decision, [quantity.name for quantity in definition.quantities], definition.changes, prepared.labels)
@@ -104,13 +101,8 @@ def access_value(
     found = _answers(run, prepared, at, parameters, chosen)
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
-    answer = {
-        "format": ACCESS_FORMAT,
-        **head,
-        "method": method,
-        "checks": [],
-        **_worth(found, sites, subsets, asked_for, goal, held, chosen and chosen[0], say, watch),
-    }
+    worth = _worth(found, sites, subsets, asking, chosen and chosen[0], say, watch)
+    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth}
     write_json(run.folder / ACCESS, answer)
     return answer
 
@@ -124,29 +116,42 @@ def _now(run: Run, prepared: Prepared) -> Current:
     return current(prepared.model, pilot, prepared.nesting, sampling, draws, prepared.finer)
 
 
-def _sets(sites: Mapping[str, Site], asked_for: list[Request], goal: Goal, file: str) -> list[int] | None:
-    """Sets of requests that a plan chooses from; None where there are too many and nobody asked for one."""
-    held = affordable(sites, asked_for, goal.budget)
-    if held is None and goal.asked:
+class Asking(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        requests: singly.
+        goal: of their plan.
+        sets: of requests that the plan chooses from; None where there are too many and nobody asked for a plan.
+    """
+
+    requests: list[Request]
+    goal: Goal
+    sets: list[int] | None
+
+
+def _asking(sites: Mapping[str, Site], path: str | Path | None, goal: Goal, folder: str) -> Asking:
+    requests = one_each(sites) if path is None else read_requests(path, sites)
+    need_goal(goal, requests, path)
+    sets = affordable(sites, requests, goal.budget)
+    if sets is None and goal.asked:
+        file, count = folder if path is None else str(path), f"{len(requests)} requests"
         remedy = "leave out those that would not be filed, name those that would be filed together as one, or give a smaller --budget"
-        count = f"{len(asked_for)} requests"
         raise RequestError([Fault(file, "too many sets of requests", value=count, expected=f"at most {MOST_SETS:,} sets", remedy=remedy)])
-    return held
+    return Asking(requests, goal, sets)
 
 
 def _worth(
     found: Answers,
     sites: Mapping[str, Site],
     subsets: list[Accesses],
-    asked_for: list[Request],
-    goal: Goal,
-    held: list[int] | None,
+    asking: Asking,
     decision: Decision | None,
     say: Callable[[str], None],
     watch: Callable[[Done], None],
 ) -> dict[str, Any]:
     """Lift barriers, by every subset and by requests: singly, in pairs, and in every set that can be filed."""
-    names = barrier_names(sites)
+    names, (asked_for, goal, held) = barrier_names(sites), asking
     pairs = [(a, b) for a, b in combinations(range(len(asked_for)), 2) if apart(sites, [asked_for[a], asked_for[b]])]
     singles = [granted(sites, [request]) for request in asked_for]
     doubles = [granted(sites, [asked_for[a], asked_for[b]]) for a, b in pairs]

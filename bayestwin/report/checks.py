@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayestwin.cells import known_cells
+
 
 def pit_of_site(tree: xr.DataTree, site: str) -> np.ndarray:
     """Randomised PIT of a site's observed cells, of which anything is known.
@@ -31,7 +33,7 @@ def pit_of_cells(tree: xr.DataTree, site: str) -> xr.DataArray:
     replicated = tree["posterior_predictive"][site].stack(sample=("chain", "draw")).transpose("sample", *observed.dims).to_numpy()
     seen = seen_cells(tree, site, tuple(observed.sizes[dim] for dim in cells))
     if "end" in observed.dims:
-        seen = seen & told_of_pairs(observed.to_numpy())
+        seen = seen & known_cells(observed.to_numpy())
         pit = _pit_of_pairs(observed.to_numpy(), replicated)
     else:
         pit = _pit_of_counts(observed.to_numpy(), replicated)
@@ -42,11 +44,6 @@ def seen_cells(tree: xr.DataTree, site: str, shape: tuple[int, ...]) -> np.ndarr
     """Which cells of a site were observed."""
     constants = tree["constant_data"]
     return constants[f"{site}_seen"].to_numpy().astype(bool) if f"{site}_seen" in constants else np.ones(shape, bool)
-
-
-def told_of_pairs(observed: np.ndarray) -> np.ndarray:
-    """Cells of whose pair of ends (cells..., 2) anything is known: -inf..inf says nothing."""
-    return ~(np.isneginf(observed[..., 0]) & np.isposinf(observed[..., 1]))
 
 
 def randomised_pit(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -79,7 +76,7 @@ def pit_of_pairs(observed: np.ndarray, replicated: np.ndarray, seen: np.ndarray)
     Returns:
         One value a seen cell of which anything is known.
     """
-    return _pit_of_pairs(observed, replicated)[seen & told_of_pairs(observed)]
+    return _pit_of_pairs(observed, replicated)[seen & known_cells(observed)]
 
 
 def _pit_of_pairs(observed: np.ndarray, replicated: np.ndarray) -> np.ndarray:

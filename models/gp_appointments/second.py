@@ -11,6 +11,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayestwin.infer.second import prior
 from bayestwin.twin.priors import PriorTable
 
 from .workload import CELLS, SPECIAL_DAYS, Calendar, Workload
@@ -31,28 +32,17 @@ def second(data: Workload, priors: PriorTable) -> pm.Model:
         _durations(data, priors)
         _staff(data, priors)
         for name in ("null_slope", "remote_ratio", "other_ratio", "unknown_staff_slope"):
-            _prior(priors, name)
+            prior(priors, name)
     return made
-
-
-def _prior(priors: PriorTable, *names: str) -> Any:
-    """One unknown, or several, with the prior of the table."""
-    made = []
-    for name in names:
-        row = priors[name]
-        parameters = [np.asarray(parameter, float) for parameter in row.parameters]
-        keywords = {"HalfNormal": ("sigma",), "Gamma": ("alpha", "beta"), "Beta": ("alpha", "beta")}.get(row.distribution, ("mu", "sigma"))
-        made.append(getattr(pm, row.distribution)(name, **dict(zip(keywords, parameters, strict=True))))
-    return made[0] if len(names) == 1 else made
 
 
 def _weights(priors: PriorTable) -> Any:
     """Log multiplier of a day, of the kind and the special part of each day of a span."""
-    weekday, *closed = _prior(priors, "weekday_effect", "saturday", "sunday", "holiday")
+    weekday, *closed = prior(priors, "weekday_effect", "saturday", "sunday", "holiday")
     working = pt.concatenate([pt.zeros(1), weekday])
     working = working - pt.log(pt.exp(working).mean())
     kinds = pt.concatenate([working, pt.stack(closed)])
-    special = pt.stack([_prior(priors, name) for name in SPECIAL_DAYS])
+    special = pt.stack([prior(priors, name) for name in SPECIAL_DAYS])
     return lambda span: kinds[span.kind] + pt.dot(span.special, special)
 
 
@@ -69,13 +59,13 @@ def _demand(data: Workload, priors: PriorTable) -> None:
     of_days = pt.log(pt.dot(_belongs(span.week, len(span.weeks)), weight))
     by_week = of_days
     if data.grid == "week":
-        calm, lost, closed = _prior(priors, "day_concentration", "holiday_split", "closed_day_concentration")
+        calm, lost, closed = prior(priors, "day_concentration", "holiday_split", "closed_day_concentration")
         working = calm * pt.exp(-lost * span.unsettled)
         _split(data, _shares(span, weight), working, closed)
         whole = data.whole_weeks
         by_week = of_days + _part_weeks(span, whole, _shares(whole, pt.exp(log_weight(whole))), working, closed)
-    spreads = _prior(priors, "sd_region", "sd_board", "sd_area")
-    slope = _prior(priors, "workforce_slope")
+    spreads = prior(priors, "sd_region", "sd_board", "sd_area")
+    slope = prior(priors, "workforce_slope")
     centre, sd = priors["national_level"].parameters
     level = pm.Normal("national_level", centre + by_week.mean(), sd)
     region = pm.Normal("region_level", level, spreads[0], shape=len(data.region))
@@ -149,7 +139,7 @@ def _cosines(times: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spread(priors: PriorTable, place: str, steps: np.ndarray) -> Any:
-    walk, shock = _prior(priors, f"walk_{place}", f"shock_{place}")
+    walk, shock = prior(priors, f"walk_{place}", f"shock_{place}")
     return pt.sqrt(walk**2 / steps + shock**2)
 
 
@@ -162,23 +152,23 @@ def _trends(data: Workload, priors: PriorTable, by_week: Any) -> Any:
 
 
 def _concentration(data: Workload, priors: PriorTable) -> Any:
-    spread, level = _prior(priors, "concentration_sd", "concentration_level")
+    spread, level = prior(priors, "concentration_sd", "concentration_level")
     by_area = pm.Normal("log_concentration", level, spread, shape=len(data.area))
-    lost = _prior(priors, "holiday_dispersion")
+    lost = prior(priors, "holiday_dispersion")
     concentration = pt.exp(by_area - lost * data.calendar.unsettled[:, None])
     if data.grid == "week":
         return concentration
-    closed = _prior(priors, "closed_concentration")
+    closed = prior(priors, "closed_concentration")
     return pt.switch(data.calendar.kind[:, None] < 5, concentration, closed)
 
 
 def _areas(data: Workload, priors: PriorTable, name: str, level: str, spread: str) -> Any:
-    sd, centre = _prior(priors, spread, level)
+    sd, centre = prior(priors, spread, level)
     return pm.Normal(name, centre, sd, shape=len(data.area))
 
 
 def _durations(data: Workload, priors: PriorTable) -> None:
-    shape = _prior(priors, "duration_shape")
+    shape = prior(priors, "duration_shape")
     null, mean, log_sd = (
         _areas(data, priors, f"area_{name}", f"{level}_level", f"sd_{level}")
         for name, level in (("null", "null"), ("minutes", "minutes"), ("spread", "spread"))
@@ -188,21 +178,21 @@ def _durations(data: Workload, priors: PriorTable) -> None:
     below = pt.gammainc(shape, pt.exp(pt.digamma(shape) + pt.sqrt(pt.polygamma(1, shape)) * z))
     log_share = pt.log(pt.maximum(pt.diff(below, axis=1), SHOWN_AT_LEAST)) - pt.softplus(null)[:, None]
     hidden = pt.log1p(-pt.exp(log_share).sum(1, keepdims=True))
-    logit = pm.Normal("band_logit", log_share - hidden, _prior(priors, "band_sd"))
+    logit = pm.Normal("band_logit", log_share - hidden, prior(priors, "band_sd"))
     middle = 0.5 * (np.log(np.maximum(edges, 0.5))[1:] + np.log(np.maximum(edges, 0.5))[:-1])
     basis, steps = _cosines(len(data.calendar.weeks))
     tilt = pt.dot(basis.T, pm.Normal("tilt_coefficient", 0.0, _spread(priors, "minutes", steps)))
-    concentration = _prior(priors, "band_concentration")
+    concentration = prior(priors, "band_concentration")
     tilted = logit + tilt[:, None, None] * (middle - middle.mean())
     share = pt.special.softmax(pt.concatenate([tilted, pt.zeros_like(tilted[..., :1])], axis=2), axis=2)
     _categories("durations", data.durations, data.durations_seen, concentration * share)
 
 
 def _staff(data: Workload, priors: PriorTable) -> None:
-    sd, level = _prior(priors, "cell_sd", "cell_level")
+    sd, level = prior(priors, "cell_sd", "cell_level")
     logit = pm.Normal("cell_logit", level, sd, shape=(len(data.board), len(CELLS) - 1))
     share = pt.special.softmax(pt.concatenate([pt.zeros((len(data.board), 1)), logit], axis=1), axis=1)
-    alpha = _prior(priors, "cell_concentration") * share
+    alpha = prior(priors, "cell_concentration") * share
     _categories("staff_mix", data.staff, data.staff_seen, pt.broadcast_to(alpha, data.staff.shape))
 
 

@@ -13,6 +13,7 @@ import pymc as pm
 import pytensor.tensor as pt
 
 from bayestwin.errors import ModelError
+from bayestwin.infer.second import prior
 from bayestwin.twin.priors import PriorTable
 
 from .priors import CV_DOCUMENTATION, CV_ITEM, CV_VISIT
@@ -20,7 +21,6 @@ from .second_demand import demand
 from .second_flow import Habits, Work, backlog, booking
 from .second_metrics import metrics, survey
 from .second_release import Moments, binomial, completed, condition, negative_binomial, not_written, released
-from .second_unknowns import pooled, prior
 from .workload import BOOKINGS, MESSAGES, MODES, STANDARD_DAY, Workload
 
 
@@ -141,6 +141,12 @@ def _items(minutes: Any, cv: float, count: Moments) -> Moments:
 
 def _habits(data: Workload, priors: PriorTable) -> Habits:
     providers = len(data.roster.provider)
-    cleared, usable = (pooled(priors, name, f"{name}_level", f"sd_{name}", providers) for name in ("cleared", "usable"))
+    cleared, usable = (_pooled(priors, name, providers) for name in ("cleared", "usable"))
     off, memory = prior(priors, "cleared_off", "memory")
     return Habits(pt.exp(usable), pt.sigmoid(cleared), off, memory)
+
+
+def _pooled(priors: PriorTable, name: str, providers: int) -> Any:
+    """An unknown of each provider about a common level."""
+    centre, sd = prior(priors, f"{name}_level", f"sd_{name}")
+    return pm.Normal(name, centre, sd, shape=providers)

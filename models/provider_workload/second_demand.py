@@ -8,10 +8,10 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayestwin.infer.second import prior
 from bayestwin.twin.priors import PriorTable
 
 from .priors import USUAL_CLOSED
-from .second_unknowns import prior
 from .workload import CLOSED, MESSAGES, MODES, STANDARD_PANEL, YEAR, Workload
 
 LEAST_OPEN = 1e-6  # working days of a step that has none

@@ -11,12 +11,12 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
+from bayestwin.infer.second import prior
 from bayestwin.twin.priors import PriorTable
 
 from .priors import NEAR_ZERO
 from .second_flow import Path, Work, above_zero
 from .second_release import TOP, Moments, measured, released
-from .second_unknowns import prior
 from .workload import METRICS, SURVEY, TURNAROUND, Workload, slow_terms
 
 INBOX, DOCUMENTATION, EHR, AFTER_HOURS = METRICS
