@@ -18,6 +18,7 @@ import bayestwin as bt
 from bayestwin import scratch as module
 from bayestwin.errors import WriteError
 from bayestwin.library import copy_model
+from bayestwin.netcdf import write_netcdf
 from bayestwin.runs import load_run, new_run, replaced, unfinished, write_json, write_tables, write_tree
 
 SHORT = bt.Sampling(chains=2, draws=50, warmup=50)
@@ -140,6 +141,12 @@ def test_the_command_line_names_a_full_disk_and_exits_2(small_disk: Path, tmp_pa
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (small_disk / "run").exists()
+
+
+def test_a_netcdf_file_that_the_disk_cannot_hold_is_an_error(small_disk: Path) -> None:
+    fill(small_disk, 65_536)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_netcdf(small_disk / "truth.nc", tree(20_000))
 
 
 @pytest.mark.parametrize("left", [0, 90_000])

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import bayestwin as bt
 from bayestwin.cli import app
+from bayestwin.credibility.influence import cells_left_out
 from bayestwin.errors import RunError
 
 WRONG = """
@@ -58,6 +59,23 @@ def test_runs_that_hardly_differ_and_runs_of_few_cells_are_not_told_apart(off: f
 def test_runs_of_other_data_are_refused() -> None:
     with pytest.raises(RunError, match="no stream is observed alike"):
         bt.compare([Told("one"), Told("other", data=0.1)])
+
+
+def test_streams_whose_cells_are_others_are_not_compared() -> None:
+    one, other = Told("one"), Told("other")
+    other.tree["log_likelihood"] = xr.DataTree(one.tree["log_likelihood"].to_dataset().isel(cell=slice(100)))
+    with pytest.raises(RunError, match="no stream is observed alike"):
+        bt.compare([one, other])
+
+
+def test_a_cell_that_a_validation_refitted_counts_as_it_was_found_then() -> None:
+    one, other = Told("one"), Told("other")
+    before = bt.compare([one, other])["streams"][0]["elpd"]
+    one.validation = {"loo": [{"stream": "cells", "index": [0], "r_hat": 1.0, "elpd": 50.0}]}
+    best, worse = bt.compare([one, other])["streams"]
+    assert (best["run"], worse["elpd"]) == ("one", before)
+    own = float(cells_left_out(other.tree["log_likelihood"].to_dataset()["cells"]).elpd[0])
+    assert best["elpd"] == pytest.approx(before + 50.0 - own)
 
 
 def test_one_run_and_the_same_run_twice_are_refused() -> None:

@@ -5,10 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import numpyro
 import pytest
 import xarray as xr
 from bakery_study import write_bakery
+from numpyro import distributions as dist
 from numpyro.handlers import seed, substitute, trace
 from scipy import stats
 from typer.testing import CliRunner
@@ -40,6 +43,14 @@ def test_a_cell_that_is_left_out_takes_its_own_log_probability_and_nothing_else(
         assert left[index[site]] == 0.0
         whole[site][index[site]] = 0.0
         np.testing.assert_allclose(left, whole[site], rtol=1e-12)
+
+
+def test_a_cell_of_which_nothing_is_told_stays_silent_when_another_is_left_out() -> None:
+    def model() -> None:
+        numpyro.sample("y", dist.Normal(jnp.zeros(3), 1.0).mask(np.array([True, False, True])), obs=jnp.array([1.0, 2.0, 3.0]))
+
+    law = trace(seed(without_cell(model, "y", (2,)), 0)).get_trace()["y"]["fn"]
+    assert (np.asarray(law.log_prob(jnp.array([1.0, 2.0, 3.0]))) == 0.0).tolist() == [False, True, True]
 
 
 def test_importance_sampling_leaves_out_as_algebra_does() -> None:
@@ -110,6 +121,11 @@ def test_the_worst_cells_are_refitted_first_and_no_more_than_there_are(run: bt.R
     tree, study = leaning(), bt.read_study(run.manifest["study"]["folder"])
     pieces = without_influential(study, tree["log_likelihood"].to_dataset(), 5, bt.Sampling())
     assert [piece.name for piece in pieces] == ["refitting without cells (cell 60)"]
+    one = tree["log_likelihood"].to_dataset()["cells"]
+    two = xr.concat([2.0 * one[..., -1:], one], "cell").transpose("chain", "draw", "cell").to_dataset(name="cells")  # leant on yet more
+    names = [piece.name for piece in without_influential(study, two, 5, bt.Sampling())]
+    assert names == ["refitting without cells (cell 0)", "refitting without cells (cell 61)"]
+    assert [piece.name for piece in without_influential(study, two, 1, bt.Sampling())] == names[:1]
 
 
 def test_the_command_refits_and_shows(run: bt.Run, monkeypatch: pytest.MonkeyPatch) -> None:

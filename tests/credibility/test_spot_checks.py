@@ -6,18 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import numpyro
 import pytest
 from bakery_study import write_bakery
 from numpyro.infer.util import log_density
 from typer.testing import CliRunner
 
 import bayestwin as bt
+from bayestwin.barriers import Access, Coverage, Grid
 from bayestwin.cli import app
 from bayestwin.credibility.campaign import Piece
 from bayestwin.credibility.spot_checks import FIRST, FULL, NOW, checked, refit, spot_check
 from bayestwin.errors import RequestError, RunError
 from bayestwin.infer.predictive import prior_draws, sites
+from bayestwin.laws.expected import Counts
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.preposterior.current import Site, sites_of_model
 from bayestwin.preposterior.lifting import barrier_names, lifted
@@ -95,6 +99,20 @@ def test_what_is_lifted_has_the_law_of_what_is_shown(bakery: Prepared) -> None:
     expected = nbinom(30.0, 30.0 / (30.0 + mean)).logpmf(3).sum()
     assert float(trace["bread"]["fn"].log_prob(trace["bread"]["value"]).sum()) == pytest.approx(expected, rel=1e-6)
     assert np.isfinite(float(full))
+
+
+def test_counts_that_a_channel_thinned_are_seen_whole_once_it_is_lifted() -> None:
+    from scipy.stats import poisson
+
+    thinned, cells = Access(channels=(Coverage(fraction=0.5),)), Grid({"week": np.arange(3)})
+
+    def model() -> None:
+        numpyro.sample("calls", thinned.likelihood(Counts(jnp.full(3, 8.0)), cells), obs=np.full((3, 2), 4.0))
+
+    shown = {"calls": np.full((3, 2), 7.0)}
+    for accesses, mean in (({}, 4.0), ({"calls": Access()}, 8.0)):
+        density, _ = log_density(Seen(model, accesses, shown), (), {}, {})
+        assert float(density) == pytest.approx(3.0 * poisson(mean).logpmf(7))
 
 
 def test_a_piece_can_be_sent_to_a_worker(bakery: Prepared) -> None:

@@ -4,8 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from model_parts import model_part
 
 import bayestwin as bt
 from bayestwin.errors import ExtractError, StudyError
@@ -111,6 +113,13 @@ def test_a_score_at_an_end_of_its_scale_is_taken_where_its_rounding_is_known(cli
     assert (survey.ends == [97.5, 102.5]).all(-1).sum() == 1
 
 
+def test_a_score_that_reaches_to_an_end_is_at_none(clinic: Path) -> None:
+    at_an_end = model_part("provider_workload", "fits").at_an_end
+    labels = {"week": np.array(["2024-01-01"]), "provider": np.array(["P001", "P002", "P003"])}
+    faults = at_an_end("tlx.csv", np.array([[[0.0, 20.0], [80.0, 100.0], [100.0, 100.0]]]), labels, 100.0)
+    assert [fault.value for fault in faults] == ["2024-01-01, P003: 100"]
+
+
 def test_a_shift_in_points_of_a_bounded_score_is_refused(clinic: Path) -> None:
     with pytest.raises(StudyError, match=r"extract\.tlx\.barriers.*a shift in points does not fit the stream 'tlx'.*use site_selection"):
         prepare(with_barrier(clinic, "tlx", 'kind = "non_response"\nresponse = 0.5'))
@@ -124,4 +133,8 @@ def test_a_report_that_cannot_be_there_yet_is_named(clinic: Path) -> None:
     )
     with pytest.raises(ExtractError, match="holds a number that the barrier 'delay' says cannot be reported by the as-of date") as caught:
         prepare(bt.read_study(clinic))
-    assert {fault.value.split(",")[0] for fault in caught.value.faults if fault.value} <= {"2024-06-28", "2024-06-29", "2024-06-30"}
+    calls = pd.read_csv(clinic / "extracts" / "calls.csv.gz", dtype=str)
+    last = calls[calls["day"] == "2024-06-28"].sort_values("provider")
+    assert {"*"} < set(last["value"])  # hidden ones and numbers
+    named = [fault.value for fault in caught.value.faults if fault.file.endswith("calls.csv.gz") and fault.value]
+    assert named == [f"2024-06-28, {provider}" for provider in last["provider"][last["value"] != "0"]][:10]

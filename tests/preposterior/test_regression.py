@@ -56,10 +56,10 @@ def test_chance_in_the_answers_is_no_part_of_what_is_not_known() -> None:
 def test_neighbouring_draws_that_resemble_one_another_are_no_knowledge() -> None:
     """Parameter and answer wander slowly and independently; draws left out one by one would be foretold by their neighbours."""
     rng, found = np.random.default_rng(2), []
-    for _ in range(20):
+    for _ in range(40):
         walk = rng.standard_normal((CHAINS, DRAWS, 2))
         for i in range(1, DRAWS):
-            walk[:, i] = 0.6 * walk[:, i - 1] + 0.8 * walk[:, i]
+            walk[:, i] = 0.9 * walk[:, i - 1] + np.sqrt(0.19) * walk[:, i]
         found.append([part[0] for part in explained(walk[..., 0], walk[..., 1:], np.zeros(1))])
     share, error = np.array(found).T
     assert share.mean() < 0.02
