@@ -111,12 +111,13 @@ def _fits(prepared: Prepared, data: Mapping[str, np.ndarray], sampling: Sampling
     """The fit of each data set, sampled as a calibration is, in the parameterisation that the study's own data suggest."""
     from numpyro.handlers import condition
 
-    from bayestwin.infer.mcmc import sample
+    from bayestwin.infer.mcmc import sample_each
 
-    pilot = prepared.twin.definition.pilot(prepared.data)
-    for i in range(len(next(iter(data.values())))):
-        one = {name: value[i] for name, value in data.items()}
-        yield sample(condition(prepared.model, one), pilot, replace(sampling, seed=sampling.seed + i), nesting=prepared.nesting)
+    def model(seen: Mapping[str, np.ndarray]) -> None:
+        condition(prepared.model, seen)()
+
+    each = [{name: value[i] for name, value in data.items()} for i in range(len(next(iter(data.values()))))]
+    return sample_each(model, each, prepared.twin.definition.pilot(prepared.data), sampling, prepared.nesting)
 
 
 def as_told(prepared: Prepared, replicated: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

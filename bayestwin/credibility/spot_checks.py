@@ -27,7 +27,7 @@ from bayestwin.preposterior.current import sites_of_model
 from bayestwin.preposterior.expected import Accesses
 from bayestwin.preposterior.lifting import barrier_names, lifted
 from bayestwin.preposterior.requests import granted, one_each, read_requests
-from bayestwin.preposterior.resimulated import Seen, resimulated
+from bayestwin.preposterior.resimulated import Observed, Seen, resimulated
 from bayestwin.runs import ACCESS, Run, write_json
 from bayestwin.study import Study
 from bayestwin.twin.scenario import Scenario
@@ -146,7 +146,7 @@ def refit(
         A row for each arm: the `variance` of what is not known of the first quantity, and the fit's `status` and `r_hat`.
     """
     from bayestwin.analyse.verdict import judge_draws
-    from bayestwin.infer.mcmc import sample
+    from bayestwin.infer.mcmc import sample_each
     from bayestwin.infer.predictive import sites as names_of
 
     prepared = prepare(study)
@@ -158,13 +158,17 @@ def refit(
     span = definition.future(prepared.data, weeks, Scenario(), study.calendar)
     rows: Rows = []
     for arm, accesses in arms.items():
-        model = Seen(prepared.finer, accesses, told[arm])
-        draws = sample(model, definition.pilot(prepared.data), settings, nesting=prepared.nesting)
+        model = partial(_shown, prepared.finer, accesses)  # data are its argument, so that the program of one draw serves all
+        (draws,) = sample_each(model, [told[arm]], definition.pilot(prepared.data), settings, prepared.nesting)
         verdict = judge_draws({name: draws.sites[name] for name in latent}, draws.stats)
         head = {"draw": number, "arm": arm, "status": verdict.status, "r_hat": verdict.metrics["rhat_max"]}
         rows.append(head | {"variance": _variance(prepared, draws.sites, span, settings.seed)})
         watch(Fitted(len(rows), len(arms)))
     return rows
+
+
+def _shown(model: Callable[[], None], accesses: Accesses, observed: Observed) -> None:
+    Seen(model, accesses, observed)()
 
 
 def _variance(prepared: Any, drawn: Mapping[str, np.ndarray], span: Any, seed: int) -> float:

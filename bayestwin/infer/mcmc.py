@@ -6,7 +6,7 @@ Draws are kept on the unconstrained scale until the end and turned into named qu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -95,16 +95,57 @@ def sample(
     Returns:
         Draws of every latent site, and in single precision of every deterministic one; the pilot's auxiliary sites left out.
     """
-    posterior = unnormalised(model, pilot, nesting)
-    auxiliary, size, places = posterior.auxiliary, posterior.start.size, posterior.places
+    return next(_sampled(unnormalised(model, pilot, nesting), [()], sampling, watch, checkpoint))
+
+
+def sample_each(
+    model: Callable[[Any], None], data: Sequence[Any], pilot: Pilot, sampling: Sampling, nesting: Nesting | None = None
+) -> Iterator[Draws]:
+    """Sample one model's posterior given each of several data sets as `sample` does, by programs that are compiled once.
+
+    For posteriors of a thousand unknowns, whose programs take longer to compile than to run; `sample_many` is for small ones by the hundred.
+
+    Args:
+        model: NumPyro model of one data set; what it reads from it are traced arrays, so that counts are not summed over distinct values.
+        data: data sets, arrays (any tree of them) of the same shapes.
+        pilot: what a first look said about the model's effects; the same for all.
+        sampling: chains, draws, warm-up, seed; data set i has the seed that is i more.
+        nesting: as of `sample`.
+
+    Yields:
+        Draws given each data set, in their order.
+
+    Example:
+        >>> import numpyro
+        >>> def model(y):
+        ...     mean = numpyro.sample("mean", dist.Normal(0.0, 1.0))
+        ...     numpyro.sample("y", dist.Normal(mean, 1.0), obs=y)
+        >>> fits = sample_each(model, [np.array([1.0, 3.0]), np.zeros(2)], Pilot(), Sampling(chains=2, draws=500, warmup=100))
+        >>> [round(float(draws.sites["mean"].mean()), 0) + 0.0 for draws in fits]
+        [1.0, 0.0]
+    """
+    return _sampled(unnormalised(model, pilot, nesting, data[0]), [(one,) for one in data], sampling)
+
+
+def _sampled(
+    posterior: Unnormalised,
+    data: Sequence[tuple],
+    sampling: Sampling,
+    watch: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Checkpoint | None = None,
+) -> Iterator[Draws]:
+    """Draws given each data set, which are the arguments of the posterior's model."""
+    size, places = posterior.start.size, posterior.places
     draws = jax.ShapeDtypeStruct((sampling.chains * sampling.draws, size), posterior.start.dtype)
     with ThreadPoolExecutor(sampling.chains + 2) as pool:  # chains that are threads, and two programs being compiled
-        plan = turns(posterior, sampling, pool) if places else _nuts(posterior, sampling, pool)
-        to_natural = pool.submit(over_draws(posterior.named, draws, unchanged(places) if places else None))
-        z, stats, found = _run(plan(), sampling, pool, watch, checkpoint)
-        sites = to_natural.result()(z.reshape(-1, size), found)
-    kept = {name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in sites.items() if name not in auxiliary}
-    return Draws(kept, stats)
+        plan = turns(posterior, sampling, pool, data[0]) if places else _nuts(posterior, sampling, pool, data[0])
+        common = unchanged(places) if places else None, data[0]
+        to_natural = pool.submit(over_draws(lambda q, common: posterior.named(q, *common), draws, common))
+        for i, one in enumerate(data):
+            z, stats, found = _run(plan(sampling.seed + i, one), sampling, pool, watch, checkpoint)
+            sites = to_natural.result()(z.reshape(-1, size), (found, one))
+            kept = {name: value for name, value in sites.items() if name not in posterior.auxiliary}
+            yield Draws({name: value.reshape(*z.shape[:2], *value.shape[1:]) for name, value in kept.items()}, stats)
 
 
 @dataclass(frozen=True)
@@ -135,13 +176,13 @@ class Unnormalised:
         """Unknowns by name."""
         return self.by_name(found(q, self.places) if found and self.places else q)
 
-    def potential(self, q: jax.Array, found: Whitening | None) -> jax.Array:
+    def potential(self, q: jax.Array, found: Whitening | None, data: tuple = ()) -> jax.Array:
         """Minus the log density."""
-        return potential_energy(self.model, (), {}, self.unknowns(q, found))
+        return potential_energy(self.model, data, {}, self.unknowns(q, found))
 
-    def named(self, q: jax.Array, found: Whitening | None) -> dict[str, jax.Array]:
+    def named(self, q: jax.Array, found: Whitening | None, data: tuple = ()) -> dict[str, jax.Array]:
         """Every site, deterministic ones in single precision."""
-        values = constrain_fn(self.model, (), {}, self.unknowns(q, found), return_deterministic=True)
+        values = constrain_fn(self.model, data, {}, self.unknowns(q, found), return_deterministic=True)
         latent = {name[:-2] if name in self.auxiliary else name for name in self.names}
         return {name: value if name in latent else value.astype(jnp.float32) for name, value in values.items()}
 
@@ -158,10 +199,10 @@ class Unnormalised:
         )[0]
 
 
-def unnormalised(model: Callable[[], None], pilot: Pilot, nesting: Nesting | None) -> Unnormalised:
-    """A model's posterior in the parameterisation that its pilot suggests; arguments as for `sample`."""
+def unnormalised(model: Callable[..., None], pilot: Pilot, nesting: Nesting | None, *data: Any) -> Unnormalised:
+    """A model's posterior in the parameterisation that its pilot suggests; arguments as for `sample`, and one data set if the model takes it."""
     fast = informed(collapsed(model), pilot)
-    centre = first_values(fast)
+    centre = first_values(fast, *data)
     flat, by_name = ravel_pytree(centre)
     return Unnormalised(fast, flat, by_name, frozenset(centre), layout(centre, nesting.of_unknowns(centre)) if nesting else None)
 
@@ -246,20 +287,20 @@ def _one_step_size(states: list[Any]) -> list[Any]:
     return [state._replace(adapt_state=state.adapt_state._replace(step_size=shared)) for state in states]
 
 
-def turns(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
-    """Chains of quarter turns in whitened coordinates, once their program is compiled: it looks for the mode, too."""
+def turns(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor, data: tuple = ()) -> Callable[[int, tuple], Chains]:
+    """Chains of quarter turns in whitened coordinates by seed and data set, once their program is compiled: it looks for the mode, too."""
     potential, flat, places = posterior.potential, posterior.start, posterior.places
     assert places is not None
     target = max(sampling.target_accept, SURE)
 
-    def step(state: Turning, found: Whitening, reach: jax.Array) -> Turning:
-        return turn(partial(potential, found=found), state, sampling.warmup, target, reach)
+    def step(state: Turning, found: Whitening, data: tuple, reach: jax.Array) -> Turning:
+        return turn(partial(potential, found=found, data=data), state, sampling.warmup, target, reach)
 
-    states = _apart(partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling)
-    compiling = _compiling(step, states[0], unchanged(places), pool)
+    begin = partial(_apart, partial(first_turn, step=FIRST_STEP), jnp.zeros(flat.size), jnp.ones(flat.size), sampling.chains)
+    compiling = _compiling(step, begin(sampling.seed)[0], unchanged(places), data, pool)
 
-    def ready() -> Chains:
-        program = compiling.result()
+    def ready(seed: int, data: tuple) -> Chains:
+        program, states = partial(compiling.result(), data=data), begin(seed)
 
         def look(q: np.ndarray, found: Whitening) -> tuple[float, np.ndarray]:
             at, _ = program(states[0]._replace(z=q, z_grad=np.zeros_like(q)), found, 0.0, 1)  # both stay where nothing can be computed
@@ -270,13 +311,13 @@ def turns(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor)
     return ready
 
 
-def _nuts(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor) -> Callable[[], Chains]:
-    """Chains of the No-U-Turn sampler, once their program is compiled.
+def _nuts(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor, data: tuple) -> Callable[[int, tuple], Chains]:
+    """Chains of the No-U-Turn sampler by seed and data set, once their program is compiled.
 
     Energy and gradient of the start are left unknown: a program for them alone would take half as long to compile as the
     sampler. So the first transition, of the warm-up, leaves the start whatever its energy; from then on all is exact.
     """
-    start, step = hmc(potential_fn_gen=lambda found: partial(posterior.potential, found=found), algo="NUTS")
+    start, step = hmc(potential_fn_gen=lambda data: partial(posterior.potential, found=None, data=data), algo="NUTS")
     flat, units = posterior.start, _units(posterior)
 
     def begin(key: jax.Array, at: jax.Array) -> Any:
@@ -288,27 +329,27 @@ def _nuts(posterior: Unnormalised, sampling: Sampling, pool: ThreadPoolExecutor)
             trajectory_length=None,
             max_tree_depth=(WARMUP_DEPTH, 10),
             target_accept_prob=sampling.target_accept,
-            model_args=(None,),
+            model_args=(data,),
             rng_key=key,
         )
 
-    states = _apart(begin, flat, units, sampling)
-    compiling = _compiling(lambda state, found, reach: step(state, (None,)), states[0], None, pool)
-    return lambda: Chains(states, compiling.result())
+    states = partial(_apart, begin, flat, units, sampling.chains)
+    compiling = _compiling(lambda state, found, data, reach: step(state, (data,)), states(sampling.seed)[0], None, data, pool)
+    return lambda seed, data: Chains(states(seed), partial(compiling.result(), data=data))
 
 
-def _compiling(step: Callable, state: Any, found: Whitening | None, pool: ThreadPoolExecutor) -> Future:
+def _compiling(step: Callable, state: Any, found: Whitening | None, data: tuple, pool: ThreadPoolExecutor) -> Future:
     """The program that takes a chain some draws further, no more than `CHUNK`, in a thread of its own: the others run beside it."""
 
-    def chunk(state: Any, found: Whitening | None, reach: jax.Array, count: jax.Array) -> tuple:
+    def chunk(state: Any, found: Whitening | None, reach: jax.Array, count: jax.Array, data: tuple) -> tuple:
         def draw(i: jax.Array, so_far: tuple) -> tuple:
-            state = step(so_far[0], found, reach)
+            state = step(so_far[0], found, data, reach)
             return state, jax.tree.map(lambda all_of_them, one: all_of_them.at[i].set(one), so_far[1], record(state))
 
         told = jax.tree.map(lambda leaf: jnp.zeros((CHUNK, *leaf.shape), leaf.dtype), jax.eval_shape(record, state))
         return jax.lax.fori_loop(0, count, draw, (state, told))
 
-    return pool.submit(jax.jit(chunk).lower(state, found, 1.0, CHUNK).compile)
+    return pool.submit(jax.jit(chunk).lower(state, found, 1.0, CHUNK, data=data).compile)
 
 
 def record(state: Any) -> tuple:
@@ -324,7 +365,7 @@ def record(state: Any) -> tuple:
     return state.z, state.z_grad, stats
 
 
-def first_values(model: informed) -> dict[str, jax.Array]:
+def first_values(model: informed, *data: Any) -> dict[str, jax.Array]:
     """Where chains begin, on the unconstrained scale: the pilot's values, the prior mean of what it leaves out, the median where there is no mean."""
 
     def value(name: str, law: dist.Distribution) -> jax.Array:
@@ -334,7 +375,7 @@ def first_values(model: informed) -> dict[str, jax.Array]:
         return jnp.broadcast_to(jnp.asarray(known, float), law.shape())
 
     def run() -> dict[str, jax.Array]:
-        found = trace(seed(model, jax.random.key(0))).get_trace()
+        found = trace(seed(model, jax.random.key(0))).get_trace(*data)
         latent = {name: site["fn"] for name, site in found.items() if site["type"] == "sample" and not site["is_observed"]}
         return {name: biject_to(law.support).inv(value(name, law)) for name, law in latent.items()}
 
@@ -354,8 +395,8 @@ def _units(posterior: Unnormalised) -> jax.Array:
     return ravel_pytree({name: np.full(np.shape(value), 1.0 if name in of_effects else FIRST_SD) for name, value in each})[0]
 
 
-def _apart(begin: Callable, flat: jax.Array, units: jax.Array, sampling: Sampling) -> list[Any]:
+def _apart(begin: Callable, flat: jax.Array, units: jax.Array, chains: int, seed: int) -> list[Any]:
     """A state for each chain, started apart by a third of its units."""
-    apart = flat + 0.3 * units * np.random.default_rng(sampling.seed).standard_normal((sampling.chains, flat.size))
-    states = jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(sampling.seed), sampling.chains), apart)
-    return [jax.tree.map(lambda leaf, chain=chain: leaf[chain], states) for chain in range(sampling.chains)]
+    apart = flat + 0.3 * units * np.random.default_rng(seed).standard_normal((chains, flat.size))
+    states = jax.jit(jax.vmap(begin))(jax.random.split(jax.random.key(seed), chains), apart)
+    return [jax.tree.map(lambda leaf, chain=chain: leaf[chain], states) for chain in range(chains)]

@@ -83,7 +83,7 @@ def current(
     with ThreadPoolExecutor(sampling.chains + 2) as pool:
         plan = turns(posterior, sampling, pool)
         unknowns = pool.submit(over_draws(lambda one, _: posterior.flat(one), values, None))
-        found = plan().whiten()
+        found = plan(sampling.seed, ()).whiten()
         draws = unknowns.result()(values, None)
     assert found is not None
     columns = jax.jit(jax.vmap(lambda u: found(u, places) - found.centre))(np.eye(posterior.start.size))

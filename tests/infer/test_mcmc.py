@@ -1,5 +1,6 @@
 """What the sampler promises whatever the model: one step size for all chains, the draws that were asked for."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import jax
@@ -8,10 +9,11 @@ import numpy as np
 import numpyro
 import pytest
 from numpyro import distributions as dist
+from numpyro.handlers import condition
 
 from bayestwin.components.informed import Pilot
 from bayestwin.infer import mcmc
-from bayestwin.infer.mcmc import CHUNK, sample
+from bayestwin.infer.mcmc import CHUNK, sample, sample_each
 from bayestwin.infer.nesting import Nesting
 from bayestwin.infer.settings import Sampling
 from bayestwin.infer.whiten import layout, unchanged
@@ -35,6 +37,31 @@ def test_draws_are_as_many_as_asked_for_where_chunks_do_not_divide_them() -> Non
     draws = sample(model, Pilot(), Sampling(chains=2, draws=CHUNK + 7, warmup=CHUNK - 4))
     assert draws.sites["effect"].shape == (2, CHUNK + 7, 5)
     assert np.ptp(draws.stats["step_size"][:, CHUNK:]) == 0.0  # shared from the chunk after warm-up on
+
+
+@pytest.mark.parametrize("nesting", [None, Nesting({"effect": 0}, {}, np.zeros(5, int))])
+def test_a_program_for_many_data_sets_finds_of_each_what_one_for_it_alone_does(nesting: Nesting | None) -> None:
+    traced = []
+
+    def of(y: dict[str, jax.Array]) -> None:
+        traced.append(y)
+        condition(seen, y)()
+
+    def seen() -> None:
+        model()
+        numpyro.sample("y", dist.Normal(numpyro.sample("shift", dist.Normal(0.0, 1.0)), 0.5))
+
+    sampling = Sampling(chains=2, draws=4 * CHUNK, warmup=4 * CHUNK, seed=3)
+    data = [{"y": np.array(value)} for value in (2.0, -1.0, 0.5)]
+    fits = sample_each(of, data, Pilot(), sampling, nesting)
+    first = next(fits)
+    times = len(traced)
+    for i, draws in enumerate([first, *fits]):
+        alone = sample(condition(seen, data[i]), Pilot(), replace(sampling, seed=3 + i), nesting=nesting)
+        np.testing.assert_allclose(draws.sites["shift"], alone.sites["shift"], rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(draws.sites["effect"], alone.sites["effect"], rtol=1e-6, atol=1e-6)
+        assert draws.stats["energy"].shape == (2, 4 * CHUNK)
+    assert len(traced) == times  # what is compiled for the first serves all
 
 
 class Somewhere(NamedTuple):
