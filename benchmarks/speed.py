@@ -26,8 +26,7 @@ import numpy as np
 import xarray as xr
 from rich.console import Console
 from rich.table import Table
-from speed_engine import PARAMETERS
-from speed_problem import SIZES
+from speed_problem import SIZES, STUDIES
 
 HERE = Path(__file__).parent
 ENGINES = {
@@ -38,6 +37,7 @@ ENGINES = {
     "nutpie-low-rank": ("speed_pymc.py", {"SPEED_SAMPLER": "nutpie-low-rank"}),
     "pymc": ("speed_pymc.py", {"SPEED_SAMPLER": "pymc"}),
 }
+PYMC = ("nutpie", "nutpie-low-rank", "pymc")
 COLUMNS = (
     "engine",
     "chains",
@@ -56,13 +56,13 @@ COLUMNS = (
 
 def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> tuple[dict[str, Any], xr.Dataset | None]:
     """Run one engine; its cost and what its draws are worth, and the draws; no draws where it ran out of time."""
-    script, environment = ENGINES[engine]
+    script, environment = ENGINES[engine] if size in SIZES else ("speed_study.py", {"SPEED_SAMPLER": engine.removesuffix("-warm")})
     with tempfile.TemporaryDirectory() as scratch:
         ours = engine.startswith("bayestwin")
         chains, draws = (given.chains, given.draws) if ours else (given.peer_chains, given.peer_draws)
         arguments = {"size": size, "problem": given.problem, "chains": chains, "warmup": given.warmup, "draws": draws}
         flags = [part for name, value in {**arguments, "seed": given.seed, "out": scratch}.items() for part in (f"--{name}", str(value))]
-        peers = script == "speed_pymc.py" and importlib.util.find_spec("nutpie") is None
+        peers = engine in PYMC and importlib.util.find_spec("nutpie") is None
         python = ["uv", "run", "--group", "peers", "python"] if peers else [sys.executable]
         if peers:  # installed before the clock starts
             subprocess.run([*python, "-c", "import pymc, nutpie"], check=True, capture_output=True)
@@ -84,7 +84,7 @@ def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> t
         cost = json.loads((Path(scratch) / "cost.json").read_text(encoding="utf-8"))
         with np.load(Path(scratch) / "draws.npz") as kept:
             draws = xr.Dataset(
-                {name: (("chain", "draw", *(f"{name}_{i}" for i in range(kept[name].ndim - 2))), kept[name]) for name in PARAMETERS}
+                {name: (("chain", "draw", *(f"{name}_{i}" for i in range(kept[name].ndim - 2))), kept[name]) for name in kept.files}
             )
     worth = {"ess_bulk": _least(az.ess(draws, method="bulk")), "ess_tail": _least(az.ess(draws, method="tail"))}
     least = min(worth.values())
@@ -120,7 +120,7 @@ def agreement(ours: xr.Dataset, theirs: xr.Dataset) -> dict[str, float]:
 
 
 def _flat(values: xr.Dataset) -> np.ndarray:
-    return np.concatenate([values[name].to_numpy().ravel() for name in PARAMETERS])
+    return np.concatenate([values[name].to_numpy().ravel() for name in sorted(map(str, values.data_vars))])
 
 
 def compare(size: str, given: argparse.Namespace, cache: Path, console: Console) -> dict[str, Any]:
@@ -144,10 +144,17 @@ def compare(size: str, given: argparse.Namespace, cache: Path, console: Console)
     return result
 
 
+def described(size: str) -> str:
+    """A size in words."""
+    if size in STUDIES:
+        return STUDIES[size]
+    of = SIZES[size]
+    return f"{of.providers} providers in {of.clinics} clinics, {of.weeks} weeks, 4 streams"
+
+
 def show(result: dict[str, Any], console: Console) -> None:
     """Print one size as a table."""
-    size = SIZES[result["size"]]
-    table = Table(title=f"{result['size']}: {size.providers} providers in {size.clinics} clinics, {size.weeks} weeks, 4 streams")
+    table = Table(title=f"{result['size']}: {described(result['size'])}")
     for name in COLUMNS:
         table.add_column(name.replace("_", " "), justify="left" if name == "engine" else "right")
     for row in result["rows"]:
@@ -169,7 +176,7 @@ def show(result: dict[str, Any], console: Console) -> None:
 def main() -> None:
     """Ask, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", nargs="+", choices=SIZES, default=["reference"])
+    parser.add_argument("--size", nargs="+", choices=[*SIZES, *STUDIES], default=["reference"])
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--draws", type=int, default=1000)

@@ -20,7 +20,7 @@ class Sampled:
     """What an engine drew.
 
     Attributes:
-        draws: each of `PARAMETERS`, (chain, draw, ...).
+        draws: every named parameter, (chain, draw, ...).
         gradients: evaluations of the density's gradient in all kept draws.
         compiling: seconds spent compiling, as far as they were waited for.
     """
@@ -40,16 +40,26 @@ class Asked:
     seed: int
 
 
-def run(engine: Callable[[Counts, Asked], Sampled]) -> None:
-    """Read the command line, draw the problem, let the engine sample it, keep draws and cost."""
+def drawn(size: str, seed: int) -> Counts:
+    """The reference problem in one of its sizes."""
+    return draw(SIZES[size], seed)
+
+
+def run[Problem](engine: Callable[[Problem, Asked], Sampled], problem: Callable[[str, int], Problem] = drawn) -> None:
+    """Read the command line, make the problem, let the engine sample it, keep draws and cost.
+
+    Args:
+        engine: samples a problem.
+        problem: makes it of its size and the seed of its data.
+    """
     parser = argparse.ArgumentParser()
-    parser.add_argument("--size", choices=SIZES, required=True)
+    parser.add_argument("--size", required=True)
     parser.add_argument("--out", type=Path, required=True)
     for name in ("problem", "chains", "warmup", "draws", "seed"):
         parser.add_argument(f"--{name}", type=int, required=True)
     given = parser.parse_args()
-    found = engine(draw(SIZES[given.size], given.problem), Asked(given.chains, given.warmup, given.draws, given.seed))
-    np.savez(given.out / "draws.npz", **{name: np.asarray(found.draws[name], np.float32) for name in PARAMETERS})
+    found = engine(problem(given.size, given.problem), Asked(given.chains, given.warmup, given.draws, given.seed))
+    np.savez(given.out / "draws.npz", **{name: np.asarray(values, np.float32) for name, values in found.draws.items()})
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     cost = {"gradients": found.gradients, "compiling": round(found.compiling, 2), "peak_mb": round(peak)}
     (given.out / "cost.json").write_text(json.dumps({**cost, **asdict(Asked(given.chains, given.warmup, given.draws, given.seed))}))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,17 +38,27 @@ def model(data: Counts) -> None:
     numpyro.sample("counts", law, obs=data.counts[week, provider_of, stream])
 
 
-def engine(data: Counts, asked: Asked) -> Sampled:
-    """Sample it, a chain a core."""
+def nuts(model: Callable[..., None], names: Sequence[str], asked: Asked, *data: Any) -> Sampled:
+    """Sample a model by NUTS with its defaults, a chain a core.
+
+    Args:
+        model: in NumPyro.
+        names: of what is kept.
+        asked: how much.
+        data: the model's arguments.
+    """
     compiled = compile_clock()
     jax.config.update("jax_enable_x64", True)
     numpyro.set_host_device_count(asked.chains)
     mcmc = MCMC(NUTS(model), num_warmup=asked.warmup, num_samples=asked.draws, num_chains=asked.chains, progress_bar=False)
-    mcmc.run(jax.random.key(asked.seed), data, extra_fields=("num_steps",))
-    samples = mcmc.get_samples(group_by_chain=True)
-    return Sampled(
-        {name: np.asarray(samples[name]) for name in PARAMETERS}, int(np.asarray(mcmc.get_extra_fields()["num_steps"]).sum()), compiled()
-    )
+    mcmc.run(jax.random.key(asked.seed), *data, extra_fields=("num_steps",))
+    drawn, steps = mcmc.get_samples(group_by_chain=True), mcmc.get_extra_fields()["num_steps"]
+    return Sampled({name: np.asarray(drawn[name]) for name in names}, int(np.asarray(steps).sum()), compiled())
+
+
+def engine(data: Counts, asked: Asked) -> Sampled:
+    """Sample it."""
+    return nuts(model, PARAMETERS, asked, data)
 
 
 if __name__ == "__main__":

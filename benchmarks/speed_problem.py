@@ -32,6 +32,8 @@ SIZES = {
     "times-3": Size(288, 36, 52),
     "times-10": Size(960, 120, 52),
 }
+CLINIC, NHS = "clinic", "nhs"
+STUDIES = {CLINIC: "the virtual clinic", NHS: "the NHS study of the published files"}
 
 
 class Counts(NamedTuple):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pymc as pm
 from speed_engine import PARAMETERS, Asked, Sampled, run
 from speed_problem import CONCENTRATION, LEVEL, SD_CLINIC, SD_LEVEL, SD_PROVIDER, SD_WALK, STREAMS, Counts
-
-SAMPLER = os.environ.get("SPEED_SAMPLER", "nutpie")  # nutpie, nutpie-low-rank or pymc
 
 
 def model(data: Counts) -> pm.Model:
@@ -39,25 +38,36 @@ def model(data: Counts) -> pm.Model:
     return made
 
 
-def engine(data: Counts, asked: Asked) -> Sampled:
-    """Sample it, a chain a core."""
+def sampled(made: pm.Model, names: Sequence[str], asked: Asked, sampler: str, **backend: str) -> Sampled:
+    """Sample a model, a chain a core.
+
+    Args:
+        made: the model.
+        names: of what is kept.
+        asked: how much.
+        sampler: nutpie, nutpie-low-rank or pymc.
+        backend: of nutpie's compilation.
+    """
     start = time.perf_counter()
-    made = model(data)
-    settings = {"tune": asked.warmup, "draws": asked.draws, "chains": asked.chains}
-    if SAMPLER == "pymc":
+    settings = {"tune": asked.warmup, "draws": asked.draws, "chains": asked.chains, "cores": asked.chains}
+    if sampler == "pymc":
         with made:
-            found = pm.sample(**settings, cores=asked.chains, random_seed=asked.seed, progressbar=False, compute_convergence_checks=False)
+            found = pm.sample(**settings, random_seed=asked.seed, progressbar=False, compute_convergence_checks=False)
         compiling = time.perf_counter() - start - float(found["sample_stats"].attrs["sampling_time"])
     else:
         import nutpie
 
-        compiled = nutpie.compile_pymc_model(made)
+        compiled = nutpie.compile_pymc_model(made, **backend)
         compiling = time.perf_counter() - start
-        low_rank = {"low_rank_modified_mass_matrix": True} if SAMPLER == "nutpie-low-rank" else {}
-        found = nutpie.sample(compiled, **settings, cores=asked.chains, seed=asked.seed, progress_bar=False, **low_rank)
-    return Sampled(
-        {name: found["posterior"][name].to_numpy() for name in PARAMETERS}, int(found["sample_stats"]["n_steps"].sum()), compiling
-    )
+        low_rank = {"low_rank_modified_mass_matrix": True} if sampler == "nutpie-low-rank" else {}
+        found = nutpie.sample(compiled, **settings, seed=asked.seed, progress_bar=False, **low_rank)
+    drawn = {name: found["posterior"][name].transpose("chain", "draw", ...).to_numpy() for name in names}
+    return Sampled(drawn, int(found["sample_stats"]["n_steps"].sum()), compiling)
+
+
+def engine(data: Counts, asked: Asked) -> Sampled:
+    """Make it and sample it."""
+    return sampled(model(data), PARAMETERS, asked, os.environ["SPEED_SAMPLER"])
 
 
 if __name__ == "__main__":
