@@ -20,6 +20,7 @@ from scipy.linalg import cho_factor, solve_triangular
 from bayestwin.barriers import Access
 from bayestwin.preposterior.current import Current, Followed, Site, follow
 from bayestwin.preposterior.information import information
+from bayestwin.preposterior.natural import carried
 
 Accesses = Mapping[str, Access]
 """What each site comes through, by name; a site that is not there is left as it is."""
@@ -46,24 +47,29 @@ class Gains:
     def variances(
         self, wanted: Sequence[Accesses], slopes: Float[np.ndarray, "coordinate quantity"], tick: Callable[[int], None] = lambda done: None
     ) -> Float[np.ndarray, "point wanted quantity"]:
-        """Expected posterior variance of each quantity under each access, at each point.
+        """Expected posterior variance of each quantity under each access, from each point.
+
+        What data take away at a point is laid over the variance there averaged over all points, so that the mean over points is the ratio of
+        two means, and what lifts nothing takes nothing at any.
 
         Args:
             wanted: accesses, each by site.
-            slopes: of the quantities in the coordinates.
+            slopes: of the quantities in the coordinates, at the centre.
             tick: told how many points are done.
         """
-        at_point = follow(self.at, self._channels())
+        at_point, slopes_at = follow(self.at, self._channels()), carried(self.at, slopes)
         chosen = [self._chosen(accesses) for accesses in wanted]
         different = list(dict.fromkeys(chosen))  # requests that overlap make one access in many ways
-        place, found = {one: i for i, one in enumerate(different)}, []
+        place, now, taken = {one: i for i, one in enumerate(different)}, [], []
         for index, point in enumerate(self.points):
-            followed = at_point(point)
+            followed, own = at_point(point), slopes_at(point)
             added = {site: self._added(site, followed, index) for site in self.variants}
-            left = [self._left(one, added, slopes) for one in different]
-            found.append([left[place[one]] for one in chosen])
+            now.append(np.square(own).sum(0))
+            less = [now[-1] - self._left(one, added, own) for one in different]
+            taken.append([less[place[one]] for one in chosen])
             tick(index + 1)
-        return np.array(found)
+        mean = np.maximum(np.mean(now, axis=0), np.finfo(float).tiny)  # nothing is unknown of some quantities
+        return np.square(slopes).sum(0) * (1.0 - np.array(taken) / mean)
 
     def _chosen(self, accesses: Accesses) -> tuple[tuple[str, int], ...]:
         """Which variant each site comes through, those left out that come through their present access."""
