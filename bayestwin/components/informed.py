@@ -197,12 +197,10 @@ class Together:
         self.loc, self.scale_tril = loc, scale_tril
         seen_by = jnp.swapaxes(scale_tril, -1, -2)
         seen_by = seen_by if evidence.basis is None else seen_by @ evidence.basis
-        away = _turned(jnp.broadcast_to(evidence.value - loc, np.broadcast_shapes(np.shape(evidence.value), np.shape(loc))), evidence.basis)
-        told = jnp.einsum("...ij,...j->...i", seen_by, evidence.information * away)
-        self.root = _upper_root(
-            jnp.eye(scale_tril.shape[-1]) + (seen_by * evidence.information[..., None, :]) @ jnp.swapaxes(seen_by, -1, -2)
-        )
-        self.pull = _solved(self.root, told)
+        away = evidence.information * _turned(evidence.value - loc, evidence.basis)
+        told = (seen_by * evidence.information[..., None, :]) @ jnp.swapaxes(seen_by, -1, -2)
+        self.root = _upper_root(jnp.eye(scale_tril.shape[-1]) + told)
+        self.pull = _solved(self.root, jnp.einsum("...ij,...j->...i", seen_by, away))
         self.law = dist.MultivariateNormal(-self.pull, scale_tril=jnp.swapaxes(self.root, -1, -2))
 
     def effect(self, u: Array) -> Array:
