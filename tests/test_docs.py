@@ -1,4 +1,4 @@
-"""docs/barriers.md: its examples run, its study.toml lines are valid, and every barrier and picture is there."""
+"""docs/barriers.md: its examples run, its study.toml lines are valid, and every barrier and picture is there; docs/components.md runs too."""
 
 import doctest
 import re
@@ -52,9 +52,17 @@ def test_study_lines_outside_the_sections_are_valid_too() -> None:
     assert len(stated(TEXT)) > len(KINDS)
 
 
-def test_links_lead_somewhere() -> None:
-    headings = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", TEXT, flags=re.M)}
-    for target in re.findall(r"\]\(([^)]+)\)", TEXT):
+def test_the_model_of_components_runs() -> None:
+    result = doctest.testfile(str(DOCS / "components.md"), module_relative=False, encoding="utf-8")
+    assert result.failed == 0
+    assert result.attempted > 15
+
+
+@pytest.mark.parametrize("page", ["barriers.md", "components.md"])
+def test_links_lead_somewhere(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    headings = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in re.findall(r"^#+ (.*)$", text, flags=re.M)}
+    for target in re.findall(r"\]\(([^)]+)\)", text):
         there = target[1:] in headings if target.startswith("#") else (DOCS / target).is_file()
         assert there, target
 

@@ -1,11 +1,13 @@
-"""What overdispersed counts say of the log rates behind them, as looks for `hierarchy` and `random_walk`."""
+"""What overdispersed counts say of the log rates behind them, as looks for `hierarchy`, `random_walk`, `season` and `smooth`."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from bayestwin.components.basis import Along, seen_along
 from bayestwin.components.hierarchy import Sites
 from bayestwin.components.informed import Evidence, Look
 from bayestwin.components.product import product
@@ -13,10 +15,17 @@ from bayestwin.components.trend import cosine_basis
 
 
 class CountLooks(NamedTuple):
-    """Looks that counts give: at the units' mean log rates (unit, ...), and at the cosine coefficients of what they share (time - 1, ...)."""
+    """Looks that counts give.
+
+    Attributes:
+        units: at the units' mean log rates, (unit, ...).
+        coefficients: at the cosine coefficients of what they share, (time - 1, ...).
+        along: at the coefficients (..., function) of any functions of time that they share.
+    """
 
     units: Look
     coefficients: Look
+    along: Along
 
 
 def count_looks(
@@ -38,12 +47,13 @@ def count_looks(
         >>> value.round(2).tolist(), information.astype(int).tolist()
         ([3.0, 0.0], [53, 0])
     """
-    known = jnp.asarray(seen, float)
-    held, total = known.sum(0), (counts * known).sum(0)
-    mean = (total + 0.5) / jnp.maximum(held, 1.0)
-    level = jnp.where(held > 0, jnp.log(mean), 0.0)
-    departure = jnp.log(((counts * known).sum(1) + 0.5) / ((mean * known).sum(1) + 0.5))
-    coefficient = product(cosine_basis(len(known))[0], departure)
+    with jax.ensure_compile_time_eval():
+        known = jnp.asarray(seen, float)
+        held, total = known.sum(0), (counts * known).sum(0)
+        mean = (total + 0.5) / jnp.maximum(held, 1.0)
+        level = jnp.where(held > 0, jnp.log(mean), 0.0)
+        departure = jnp.log(((counts * known).sum(1) + 0.5) / ((mean * known).sum(1) + 0.5))
+        coefficient = product(cosine_basis(len(known))[0], departure)
 
     def units(sites: Sites) -> Evidence:
         return Evidence(level, held * mean / (1.0 + mean / concentration(sites)))
@@ -52,4 +62,7 @@ def count_looks(
         told = units(sites).information.sum(0) / len(known)
         return Evidence(coefficient, jnp.broadcast_to(told, coefficient.shape))
 
-    return CountLooks(units, coefficients)
+    def by_time(sites: Sites) -> Array:
+        return (known * (mean / (1.0 + mean / concentration(sites)))).sum(1)
+
+    return CountLooks(units, coefficients, seen_along(departure, (known * mean).sum(1), by_time))

@@ -9,6 +9,7 @@ import numpyro
 from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
+from bayestwin.components.correlated import tied
 from bayestwin.components.informed import Evidence, Look, site, told
 from bayestwin.components.product import of_groups, product
 
@@ -23,11 +24,22 @@ class Level(NamedTuple):
         name: site of its members; the site of their spread is `sd_<name>`.
         spread: prior of the spread of members about their parent.
         parent: index of each member's parent in the level above, (member,); zeros below the top.
+        concentration: of the LKJ law of the correlation of a member's departures along their last axis, such as streams
+            (`components.correlated.tied`); they are independent if None.
     """
 
     name: str
     spread: dist.Distribution
     parent: np.ndarray
+    concentration: float | None = None
+
+    def departures(self) -> Callable[[Array], dist.Distribution]:
+        """Sample how members depart from their parents; returns the law of members about any centres."""
+        if self.concentration is None:
+            sd = numpyro.sample(f"sd_{self.name}", self.spread)
+            return lambda centre: dist.Normal(centre, sd)
+        root = tied(self.name, self.spread, self.concentration)
+        return lambda centre: dist.MultivariateNormal(centre, scale_tril=root)
 
 
 def hierarchy(top: str, prior: dist.Normal, levels: Sequence[Level], look: Look | None = None) -> list[Float[Array, "..."]]:
@@ -51,17 +63,16 @@ def hierarchy(top: str, prior: dist.Normal, levels: Sequence[Level], look: Look 
         >>> list(found)
         ['sd_clinic', 'sd_provider', 'level', 'clinic', 'provider']
     """
-    spreads = {level.name: numpyro.sample(f"sd_{level.name}", level.spread) for level in levels}
+    laws = [level.departures() for level in levels]
     looks = [look]
     for index in range(len(levels) - 1, -1, -1):
         level, below = levels[index], looks[0]
         groups, count = (level.parent, len(levels[index - 1].parent)) if index else (None, 1)
         looks.insert(0, None if below is None else pooled(below, site(f"sd_{level.name}"), groups, count))
     values = [numpyro.sample(top, prior, infer=told(looks[0]))]
-    for level, own in zip(levels, looks[1:], strict=True):
+    for level, law, own in zip(levels, laws, looks[1:], strict=True):
         parents = values[-1] if len(values) > 1 else values[0][None]
-        centre = dist.Normal(of_groups(parents, level.parent), spreads[level.name])
-        values.append(numpyro.sample(level.name, centre, infer=told(own)))
+        values.append(numpyro.sample(level.name, law(of_groups(parents, level.parent)), infer=told(own)))
     return values
 
 

@@ -7,12 +7,17 @@ A normal effect x ~ N(mean, sd²) about which the data carry information I aroun
 which is the posterior that a Gaussian likelihood of precision I would give. A data-rich effect is then nearly
 centred and a silent one (I = 0) exactly non-centred. It is a change of variables, so the posterior is the same
 whatever the pilot says; a poor pilot only costs speed.
+
+Effects that lean on one another, by their prior N(mean, L Lᵀ) or in the data, are sampled likewise with matrices in the place
+of numbers. Both forms are written in prior units w, x = mean + L w, of which the posterior precision 1 + Lᵀ I L is never
+below one: nothing is divided by a spread, which may be zero.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
@@ -31,7 +36,7 @@ class Evidence(NamedTuple):
         value: where it lies, shaped like the effect.
         information: how precisely (1 / variance), same shape, ≥ 0.
         basis: (..., n, n) orthonormal columns along the effect's last axis in which the information is diagonal; `information`
-            then belongs to the columns. Where the effect's spread differs along that axis only the diagonal is used.
+            then belongs to the columns. Where the effect's spread differs along that axis, a small matrix is decomposed at each step.
     """
 
     value: Array
@@ -146,24 +151,89 @@ class DataInformed(Reparam):
 
     def __call__(self, name: str, fn: dist.Distribution, obs: object) -> tuple[None, object]:
         """Replace the site by `<name>_u` and a deterministic site of its own name."""
-        normal, shape, event_dim = self._unwrap(fn)
-        if obs is not None or not isinstance(normal, dist.Normal):
-            raise ValueError(f"{name}: only a latent normal effect can be data-informed, got {type(normal).__name__}")
-        value, information, basis = self.evidence
-        loc = normal.loc
-        if basis is not None and np.shape(normal.scale)[-1:] not in ((), (1,)):
-            # No basis makes information and unequal spreads diagonal at once: each entry keeps what is seen of it with the others held.
-            information, basis = jnp.einsum("...ij,...j->...i", jnp.square(basis), information), None
-        if basis is not None:
-            loc, value = (jnp.einsum("...ij,...i->...j", basis, jnp.broadcast_to(x, shape)) for x in (loc, value))
-        variance = 1.0 / (normal.scale**-2.0 + information)
-        # Not as a centre less loc: at small scales the difference of two numbers so near each other would be noise.
-        shift = variance * information * (value - loc)
-        spread = jnp.sqrt(variance)
+        law, _, event_dim = self._unwrap(fn)
+        if obs is not None or not isinstance(law, dist.Normal | dist.MultivariateNormal):
+            raise ValueError(f"{name}: only a latent normal effect can be data-informed, got {type(law).__name__}")
+        found = _coordinates(law, self.evidence, fn.shape())
         if self.known is not None:
-            value = self.known if basis is None else jnp.einsum("...ij,...i->...j", basis, self.known)
-            numpyro.deterministic(f"{name}_u", (value - loc - shift) / spread)
+            numpyro.deterministic(f"{name}_u", found.place(self.known))
             return None, self.known
-        standard = dist.Normal(-shift / spread, normal.scale / spread)
-        effect = loc + shift + spread * numpyro.sample(f"{name}_u", self._wrap(standard, shape, event_dim))
-        return None, effect if basis is None else jnp.einsum("...ij,...j->...i", basis, effect)
+        batch = fn.shape()[: len(fn.shape()) - found.law.event_dim]
+        return None, found.effect(numpyro.sample(f"{name}_u", self._wrap(found.law, batch, max(event_dim, found.law.event_dim))))
+
+
+class Apart:
+    """Coordinates of effects each by itself: in the basis of the look, if it has one, neither prior nor data tie one to another.
+
+    Attributes:
+        law: of the auxiliary variable.
+    """
+
+    def __init__(self, normal: dist.Normal, evidence: Evidence, shape: tuple[int, ...]) -> None:
+        self.loc, self.scale, self.basis = normal.loc, normal.scale, evidence.basis
+        self.root = jnp.sqrt(1.0 + jnp.square(self.scale) * evidence.information)
+        away = _turned(jnp.broadcast_to(evidence.value - self.loc, shape), self.basis)
+        self.pull = self.scale * evidence.information * away / self.root
+        self.law = dist.Normal(-self.pull, self.root)
+
+    def effect(self, u: Array) -> Array:
+        """The effect at an auxiliary value."""
+        off = self.scale * (u + self.pull) / self.root
+        return self.loc + (off if self.basis is None else jnp.einsum("...ij,...j->...i", self.basis, off))
+
+    def place(self, effect: Array) -> Array:
+        """The auxiliary value of an effect."""
+        return self.root * _turned(effect - self.loc, self.basis) / self.scale - self.pull
+
+
+class Together:
+    """Coordinates of effects that prior or data tie together along their last axis.
+
+    Attributes:
+        law: of the auxiliary variable.
+    """
+
+    def __init__(self, loc: Array, scale_tril: Array, evidence: Evidence) -> None:
+        self.loc, self.scale_tril = loc, scale_tril
+        seen_by = jnp.swapaxes(scale_tril, -1, -2)
+        seen_by = seen_by if evidence.basis is None else seen_by @ evidence.basis
+        away = evidence.information * _turned(evidence.value - loc, evidence.basis)
+        told = (seen_by * evidence.information[..., None, :]) @ jnp.swapaxes(seen_by, -1, -2)
+        self.root = _upper_root(jnp.eye(scale_tril.shape[-1]) + told)
+        self.pull = _solved(self.root, jnp.einsum("...ij,...j->...i", seen_by, away))
+        self.law = dist.MultivariateNormal(-self.pull, scale_tril=jnp.swapaxes(self.root, -1, -2))
+
+    def effect(self, u: Array) -> Array:
+        """The effect at an auxiliary value."""
+        return self.loc + jnp.einsum("...ij,...j->...i", self.scale_tril, _solved(self.root, u + self.pull, transposed=True))
+
+    def place(self, effect: Array) -> Array:
+        """The auxiliary value of an effect."""
+        off = _solved(self.scale_tril, effect - self.loc, lower=True)
+        return jnp.einsum("...ji,...j->...i", self.root, off) - self.pull
+
+
+def _coordinates(law: dist.Normal | dist.MultivariateNormal, evidence: Evidence, shape: tuple[int, ...]) -> Apart | Together:
+    """No basis makes information and unequal spreads diagonal at once: such effects are taken together."""
+    if isinstance(law, dist.MultivariateNormal):
+        return Together(law.loc, law.scale_tril, evidence)
+    if evidence.basis is None or np.shape(law.scale)[-1:] in ((), (1,)):
+        return Apart(law, evidence, shape)
+    return Together(law.loc, law.scale[..., None] * jnp.eye(shape[-1]), evidence)
+
+
+def _turned(values: Array, basis: Array | None) -> Array:
+    """Along the columns of a basis."""
+    return values if basis is None else jnp.einsum("...ij,...i->...j", basis, values)
+
+
+def _upper_root(precision: Array) -> Array:
+    """Upper triangular U with U Uᵀ a matrix: of the auxiliary variable's law, Uᵀ then is the lower root."""
+    return jnp.flip(jnp.linalg.cholesky(jnp.flip(precision, (-2, -1))), (-2, -1))
+
+
+def _solved(root: Array, values: Array, *, transposed: bool = False, lower: bool = False) -> Array:
+    """Solves a triangular system along the last axis."""
+    batch = np.broadcast_shapes(np.shape(root)[:-2], np.shape(values)[:-1])
+    root, values = jnp.broadcast_to(root, batch + root.shape[-2:]), jnp.broadcast_to(values, batch + values.shape[-1:])
+    return jax.lax.linalg.triangular_solve(root, values[..., None], left_side=True, lower=lower, transpose_a=transposed)[..., 0]

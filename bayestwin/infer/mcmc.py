@@ -385,6 +385,8 @@ def first_values(model: informed, *data: Any) -> dict[str, jax.Array]:
 def _middle(law: dist.Distribution) -> jax.Array:
     if isinstance(law, dist.Cauchy | dist.StudentT):  # their means need not exist
         return law.loc
+    if isinstance(law, dist.LKJCholesky):  # its mean is no factor of a correlation
+        return jnp.broadcast_to(jnp.eye(law.dimension), law.shape())
     return law.scale if isinstance(law, dist.HalfCauchy) else law.mean
 
 

@@ -68,21 +68,52 @@ def test_rotated_effect_keeps_its_law_and_meets_its_evidence() -> None:
     assert float(density) == pytest.approx(plain + 0.5 * np.linalg.slogdet(posterior)[1])
 
 
-def test_with_unequal_spreads_the_diagonal_of_the_information_is_used() -> None:
-    root = np.random.default_rng(1).normal(size=(2, 2))
-    precision = root @ root.T + np.eye(2)
-    information, basis = np.linalg.eigh(precision)
-    value, sd = np.array([0.4, -0.2]), np.array([1.0, 2.0])
+@settings(max_examples=25, deadline=None)
+@given(number=st.integers(0, 2**31), tied=st.booleans(), based=st.booleans())
+def test_effects_taken_together_have_the_plain_law_and_meet_their_evidence(number: int, tied: bool, based: bool) -> None:
+    """Three members of three entries, one of them silent: density to the Jacobian, and the Gaussian posterior given u."""
+    rng = np.random.default_rng(number)
+    loc, value = rng.normal(size=(2, 3, 3))
+    sd, lower = rng.lognormal(0.0, 2.0, 3), np.tril(rng.normal(size=(3, 3)))
+    np.fill_diagonal(lower, rng.lognormal(0.0, 1.0, 3))
+    root = lower if tied else np.diag(sd)
+    information = rng.lognormal(0.0, 3.0, (3, 3)) * np.array([[1.0], [1.0], [0.0]])
+    basis = np.linalg.qr(rng.normal(size=(3, 3, 3)))[0] if based or not tied else None
+    plain = dist.MultivariateNormal(loc, scale_tril=root)
 
     def model() -> None:
-        numpyro.sample("x", dist.Normal(jnp.zeros(2), jnp.asarray(sd)))
+        numpyro.sample("x", plain if tied else dist.Normal(jnp.asarray(loc), jnp.asarray(sd)).to_event(1))
 
     fast = reparam(model, {"x": DataInformed(Evidence(value, information, basis))})
-    density, found = log_density(fast, (), {}, {"x_u": jnp.array([0.3, -1.0])})
-    variance = 1.0 / (sd**-2.0 + np.diag(precision))
-    np.testing.assert_allclose(found["x"]["value"], variance * np.diag(precision) * value + np.sqrt(variance) * np.array([0.3, -1.0]))
-    plain = float(dist.Normal(0.0, jnp.asarray(sd)).log_prob(found["x"]["value"]).sum())
-    assert float(density) == pytest.approx(plain + 0.5 * np.log(variance).sum())
+    turned = np.broadcast_to(np.eye(3), (3, 3, 3)) if basis is None else basis
+    precision = turned * information[:, None] @ np.swapaxes(turned, 1, 2)
+    posterior = np.linalg.inv(precision + np.linalg.inv(root @ root.T))
+    at = lambda u: np.asarray(log_density(fast, (), {}, {"x_u": jnp.asarray(u)})[1]["x"]["value"])  # noqa: E731
+    centre = at(np.zeros((3, 3)))
+    expected = loc + np.einsum("mij,mj->mi", posterior @ precision, value - loc)
+    np.testing.assert_allclose(centre, expected, rtol=1e-6, atol=1e-9 * sd.max())
+    spread = np.stack([at(np.broadcast_to(e, (3, 3))) - centre for e in np.eye(3)], axis=2)
+    np.testing.assert_allclose(spread @ np.swapaxes(spread, 1, 2), posterior, rtol=1e-6, atol=1e-9 * posterior.max())
+    u = rng.normal(size=(3, 3))
+    density = log_density(fast, (), {}, {"x_u": jnp.asarray(u)})[0]
+    stretched = np.linalg.slogdet(spread)[1].sum()
+    assert float(density - stretched) == pytest.approx(float(plain.log_prob(at(u)).sum()), rel=1e-9, abs=1e-9)
+    known = informed(model, Pilot({"x": lambda sites: Evidence(value, information, basis)}), {"x": jnp.asarray(at(u))})
+    np.testing.assert_allclose(trace(known).get_trace()["x_u"]["value"], u, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("sd", [1e-200, 1e-30, 1e-9])
+@pytest.mark.parametrize("basis", [None, np.eye(2)])
+def test_a_spread_of_next_to_nothing_leaves_density_and_slope_finite(sd: float, basis: np.ndarray | None) -> None:
+    def model(sd: jax.Array) -> None:
+        numpyro.sample("x", dist.Normal(jnp.ones(2), sd * jnp.array([1.0, 2.0])))
+
+    def density(sd: jax.Array, u: jax.Array) -> jax.Array:
+        fast = reparam(partial(model, sd), {"x": DataInformed(Evidence(np.zeros(2), np.array([3.0, 1e6]), basis))})
+        return log_density(fast, (), {}, {"x_u": u})[0]
+
+    slope = jax.value_and_grad(density, (0, 1))(jnp.array(sd), jnp.array([0.4, -1.0]))
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slope))
 
 
 def test_only_normal_effects_can_be_informed() -> None:
