@@ -10,7 +10,7 @@ Science 10, for its normal approximation in nonlinear models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,17 +53,41 @@ class Gains:
             slopes: of the quantities in the coordinates.
             tick: told how many points are done.
         """
-        at_point = follow(self.at, self._channels())
         chosen = [self._chosen(accesses) for accesses in wanted]
         different = list(dict.fromkeys(chosen))  # requests that overlap make one access in many ways
         place, found = {one: i for i, one in enumerate(different)}, []
-        for index, point in enumerate(self.points):
-            followed = at_point(point)
-            added = {site: self._added(site, followed, index) for site in self.variants}
-            left = [self._left(one, added, slopes) for one in different]
+        for index, added in enumerate(self._by_point()):
+            left = [_left(one, added, slopes) for one in different]
             found.append([left[place[one]] for one in chosen])
             tick(index + 1)
         return np.array(found)
+
+    def kept(
+        self, slopes: Float[np.ndarray, "coordinate quantity"], tick: Callable[[int], None] = lambda done: None
+    ) -> Callable[[Accesses], Float[np.ndarray, "point quantity"]]:
+        """Find all information at once and keep it, for accesses that are asked for one after another.
+
+        It takes four bytes for each pair of coordinates, variant and point.
+
+        Args:
+            slopes: of the quantities in the coordinates.
+            tick: told how many points are done.
+
+        Returns:
+            Expected posterior variance of each quantity under an access, at each point.
+        """
+        found = []
+        for index, added in enumerate(self._by_point()):
+            found.append({site: [None if told is None else told.astype(np.float32) for told in each] for site, each in added.items()})
+            tick(index + 1)
+        return lambda accesses: np.array([_left(self._chosen(accesses), added, slopes) for added in found])
+
+    def _by_point(self) -> Iterator[dict[str, list[np.ndarray | None]]]:
+        """Information that each variant of each site adds, point by point."""
+        at_point = follow(self.at, self._channels())
+        for index, point in enumerate(self.points):
+            followed = at_point(point)
+            yield {site: self._added(site, followed, index) for site in self.variants}
 
     def _chosen(self, accesses: Accesses) -> tuple[tuple[str, int], ...]:
         """Which variant each site comes through, those left out that come through their present access."""
@@ -92,14 +116,6 @@ class Gains:
                 added.append(_in_coordinates(followed.slopes[site, alike[index]], told[index]) - _in_coordinates(now, told[0]))
         return added
 
-    def _left(self, chosen: Sequence[tuple[str, int]], added: Mapping[str, list], slopes: np.ndarray) -> np.ndarray:
-        """Variances under the sum of what the sites add."""
-        precision = np.eye(len(slopes))
-        for site, variant in chosen:
-            precision += added[site][variant]
-        factor, lower = cho_factor(precision, lower=True)
-        return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
-
 
 def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], points: int, seed: int) -> Gains:
     """Prepare what accesses would add.
@@ -118,6 +134,15 @@ def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], po
     }
     chosen = np.random.default_rng(seed).choice(len(at.draws), points, replace=False)
     return Gains(at, sites, variants, at.draws[chosen], seed)
+
+
+def _left(chosen: Sequence[tuple[str, int]], added: Mapping[str, list], slopes: np.ndarray) -> np.ndarray:
+    """Variances under the sum of what the sites add."""
+    precision = np.eye(len(slopes))
+    for site, variant in chosen:
+        precision += added[site][variant]
+    factor, lower = cho_factor(precision, lower=True)
+    return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
 
 
 def _different(accesses: Sequence[Access]) -> tuple[Access, ...]:
