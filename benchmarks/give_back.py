@@ -3,8 +3,8 @@
     uv run python benchmarks/give_back.py --data ../shared/data/nhs_gp [--hide 12] [--times 3] [--seed 1] [--draws 400] [--keep FOLDER] [--json]
 
 The study of what NHS England publishes is calibrated whole. Then the table of appointments by day and banded duration is withheld for some sub-ICBs drawn at random (`site_absence`), the
-study calibrated without it, and what lifting that would leave of every variance predicted from this calibration alone. The whole study is what comes of it. Runs stay in FOLDER and are not
-made again. Quantities are weekly averages over the eight weeks ahead.
+study calibrated without it, and what lifting that would leave of every variance predicted from this calibration alone. The whole study is what comes of it. What is calibrated stays in FOLDER and is
+not done again. Quantities are weekly averages over the eight weeks ahead.
 """
 
 from __future__ import annotations
@@ -18,14 +18,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 import bayestwin as bt
 from bayestwin.analyse.forecast import averages, summarise
+from bayestwin.analyse.verdict import judge_fit
+from bayestwin.infer.device import prepare_device
+from bayestwin.infer.posterior import dataset
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.preposterior.current import current, released_sites
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.lifting import lifted
 from bayestwin.preposterior.quantities import around, slopes
+from bayestwin.sampled import sampled
 from bayestwin.twin.scenario import Scenario
 
 TABLE, STAFF = "actual_duration.csv.gz", "# Who saw the patient and how"
@@ -39,12 +44,12 @@ class Fitted(NamedTuple):
 
     Attributes:
         prepared: what was calibrated.
-        run: its run.
+        posterior: its draws; `verdict` is among the attributes.
         drawn: draws of weekly averages by level and quantity, (draw, chance, code).
     """
 
     prepared: Prepared
-    run: bt.Run
+    posterior: xr.Dataset
     drawn: dict[tuple[str, str], np.ndarray]
 
 
@@ -58,34 +63,38 @@ def withhold(folder: Path, areas: list[str]) -> None:
     (folder / "study.toml").write_text(study.replace(STAFF, barrier + STAFF, 1), encoding="utf-8")
 
 
-def fitted(data: Path, folder: Path, areas: list[str], draws: int) -> Fitted:
+def fitted(data: Path, folder: Path, areas: list[str], sampling: bt.Sampling) -> Fitted:
     """Calibrate the study without some areas, unless that was done before, and forecast.
 
     Args:
         data: published files.
-        folder: where study and run are kept.
+        folder: where study and posterior are kept.
         areas: that are withheld.
-        draws: kept a chain.
+        sampling: how.
     """
-    if not (folder / "run").is_dir():
+    if not (folder / "study").is_dir():
         study = bt.init_study(folder / "study", "nhs_gp", data).folder
         if areas:
             withhold(study, areas)
-        bt.calibrate(bt.read_study(study), bt.Sampling(draws=draws), folder / "run")
-    prepared, run = prepare(bt.read_study(folder / "study")), bt.load_run(folder / "run")
-    return Fitted(prepared, run, averages(prepared.twin.definition, prepared.data, run.posterior, _ahead(prepared), 0).values)
+    prepared, path = prepare(bt.read_study(folder / "study")), folder / "posterior.nc"
+    definition = prepared.twin.definition
+    if not path.is_file():
+        draws = sampled(prepared, sampling)
+        posterior = dataset(draws.sites, definition.dims, prepared.data.coords)
+        posterior.assign_attrs(verdict=judge_fit(prepared.model, draws).status).to_netcdf(path, engine="h5netcdf")
+    posterior = xr.load_dataset(path, engine="h5netcdf")
+    return Fitted(prepared, posterior, averages(definition, prepared.data, posterior, _ahead(prepared), sampling.seed).values)
 
 
 def _ahead(prepared: Prepared) -> Any:
     return prepared.twin.definition.future(prepared.data, prepared.study.horizon_weeks, Scenario(), prepared.study.calendar)
 
 
-def predicted(now: Fitted) -> pd.DataFrame:
+def predicted(now: Fitted, sampling: bt.Sampling) -> pd.DataFrame:
     """Share of each variance that the request would leave, with its Monte Carlo error, and the normal approximation's variance."""
-    prepared, run = now.prepared, now.run
+    prepared = now.prepared
     definition, data = prepared.twin.definition, prepared.data
-    draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in run.posterior.items()}
-    sampling = bt.Sampling(**run.manifest["sampling"])
+    draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in now.posterior.items()}
     at = current(prepared.model, definition.pilot(data), prepared.nesting, sampling, draws, prepared.finer)
     sites = released_sites(at, definition.reads)
     wanted = [lifted(sites, [BARRIER])]
@@ -96,16 +105,17 @@ def predicted(now: Fitted) -> pd.DataFrame:
     return table.assign(predicted=left.mean(0), predicted_error=left.std(0, ddof=1) / np.sqrt(POINTS), normal=normal)
 
 
-def compared(now: Fitted, then: Fitted, areas: list[str]) -> pd.DataFrame:
+def compared(now: Fitted, then: Fitted, areas: list[str], sampling: bt.Sampling) -> pd.DataFrame:
     """Each quantity that the request bears on, as it was, as it was predicted to be, and as it came to be.
 
     Args:
         now: calibrated without the areas.
         then: calibrated with them.
         areas: that were withheld.
+        sampling: of the first.
     """
     found = []
-    for n, row in predicted(now).groupby(["name", "level"], sort=False):
+    for n, row in predicted(now, sampling).groupby(["name", "level"], sort=False):
         before, after = (summarise(one.drawn[n[1], n[0]]) for one in (now, then))
         spread = _relative_error(now.drawn[n[1], n[0]]), _relative_error(then.drawn[n[1], n[0]])
         share = after["var_epistemic"] / before["var_epistemic"]
@@ -167,20 +177,21 @@ def main() -> None:
     parser.add_argument("--hide", type=int, default=12, help="sub-ICBs whose durations are withheld (default %(default)s)")
     parser.add_argument("--times", type=int, default=3, help="sets of them (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first set; the next ones follow (default %(default)s)")
-    parser.add_argument("--draws", type=int, default=400, help="a chain, of the calibrations with something withheld (default %(default)s)")
-    parser.add_argument("--keep", type=Path, help="folder of runs; a passing one if absent")
+    parser.add_argument("--draws", type=int, default=400, help="kept of each of four chains (default %(default)s)")
+    parser.add_argument("--keep", type=Path, help="folder where studies and posteriors stay; a passing one if absent")
     parser.add_argument("--json", action="store_true", help="print the machine form")
     given = parser.parse_args()
+    prepare_device()
     every = pd.read_csv(given.data / "geography.csv", dtype=str)["sub_icb_location_code"].to_numpy()
     with tempfile.TemporaryDirectory() as scratch:
-        keep = given.keep or Path(scratch)
-        then = fitted(given.data, keep / "whole", [], 1000)
-        verdicts, tables = [then.run.verdict["status"]], []
+        keep, sampling = given.keep or Path(scratch), bt.Sampling(draws=given.draws)
+        then = fitted(given.data, keep / "whole", [], sampling)
+        verdicts, tables = [then.posterior.attrs["verdict"]], []
         for seed in range(given.seed, given.seed + given.times):
             areas = sorted(np.random.default_rng(seed).choice(every, given.hide, replace=False).tolist())
-            now = fitted(given.data, keep / f"without-{given.hide}-{seed}", areas, given.draws)
-            verdicts.append(now.run.verdict["status"])
-            tables.append(compared(now, then, areas).assign(seed=seed))
+            now = fitted(given.data, keep / f"without-{given.hide}-{seed}", areas, sampling)
+            verdicts.append(now.posterior.attrs["verdict"])
+            tables.append(compared(now, then, areas, sampling).assign(seed=seed))
             print(f"set {seed}: {', '.join(areas)}", file=sys.stderr)
     table = pd.concat(tables)
     answer = {"hidden": given.hide, "sets": given.times, "verdicts": verdicts, "summary": summary(table)}
