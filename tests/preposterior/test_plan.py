@@ -1,5 +1,6 @@
 """Plans of requests: the best set by looking at all, what must hold whatever is asked for, and closed forms of what is expected by date."""
 
+import re
 from itertools import chain, combinations, pairwise
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from bayestwin.preposterior.plan import DATES, MOST_SETS, WIDE, Goal, choose, ne
 from bayestwin.preposterior.quantities import Asked
 from bayestwin.preposterior.requests import Request
 from bayestwin.preposterior.sets import Choice, Sets, affordable, members
+from bayestwin.report.plan import plan_shown
 
 GRID = Grid({"unit": np.array(["a", "b"])})
 ACCESS = Access(releases=(Suppress(below=8), Round(base=5)), absences=(SiteAbsence(dim="unit", absent=("b",)),))
@@ -212,3 +214,18 @@ def test_the_table_for_an_application_can_be_pasted() -> None:
     assert [line.replace("\\|", "").count("|") for line in rows] == [5, 5, 5] + [6] * (2 + len(DATES))
     assert "| small \\| hidden | 2    | 90%" in text
     assert "within a budget of 5" in text
+
+
+def test_the_figure_says_each_width_and_that_its_axis_does_not_begin_at_zero() -> None:
+    """A share of the width that from zero on could not be seen."""
+    requests = [request("a", 2.0, (30.0, 90.0))]
+    plan = plan_of(requests, Goal(5.0), Sets.of([0, 1], np.array([[1.0, 0.98], [1.0, 0.98]])), 96.0, 4.0)
+    first = {"aleatoric": 96.0, "epistemic_full": 3.9}
+    shown = plan_shown({"plan": plan}, first, SimpleNamespace(words=lambda name: name))
+    assert shown.figure.svg.count("narrower") == len(DATES)
+    assert "does not begin at zero" in shown.figure.caption
+    assert "not from zero" in shown.figure.svg
+    assert "with full access" in shown.figure.alt
+    ticks = [float(label) for label in re.findall(r">(3[0-9]\.[0-9]+)</text>", shown.figure.svg)]
+    assert len(ticks) >= 3
+    assert max(ticks) - min(ticks) < 1.0
