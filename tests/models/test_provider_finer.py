@@ -9,6 +9,7 @@ from numpyro.handlers import seed, substitute, trace
 
 import bayestwin as bt
 from bayestwin.infer.predictive import prior_draws
+from bayestwin.infer.predictive import sites as latent_sites
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.twin.twin import Design
 
@@ -59,7 +60,8 @@ def test_a_withheld_total_is_given_its_withheld_parts(prepared: Prepared, laws: 
 
 def test_absent_minutes_are_given_the_counts_that_would_come_with_them(prepared: Prepared) -> None:
     """Shown together with its counts, a provider's inbox tells how long messages take, and no more of how many come than the counts do."""
-    values = {name: jax.numpy.array(part[0]) for name, part in prior_draws(prepared.model, np.random.default_rng(2), 1).items()}
+    drawn = prior_draws(prepared.model, np.random.default_rng(2), 1)
+    values = {name: jax.numpy.array(drawn[name][0]) for name in latent_sites(prepared.model).latent}
     streams = prepared.data.streams
     by_week, counts, stream = prepared.data.span.by_week, streams["advice"], streams["inbox_minutes"]
     open_ = np.asarray(by_week(prepared.data.schedule.minutes)) > 0
