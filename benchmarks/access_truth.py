@@ -56,7 +56,7 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
     definition, data = degraded.twin.definition, degraded.data
     span = definition.future(data, degraded.study.horizon_weeks, Scenario(), degraded.study.calendar)
     draws, now, r_hat = _fitted(degraded, span, clinic)
-    at = current(degraded.model, definition.pilot(data), degraded.nesting, SAMPLING, draws)
+    at = current(degraded.model, definition.pilot(data), degraded.nesting, SAMPLING, draws, degraded.finer)
     sites = released_sites(at, definition.reads)
     names = barrier_names(sites)
     wanted = [lifted(sites, [name]) for name in names] + [lifted(sites, names)]

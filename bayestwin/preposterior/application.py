@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bayestwin.numbers import number, one_digit
-from bayestwin.preposterior.words import goal_words
+from bayestwin.preposterior.words import found_words, goal_words
 
 SOON = 90  # days
 
@@ -32,7 +32,7 @@ def application(answer: Mapping[str, Any], words: Callable[[str], str] = lambda 
             _table(
                 ["Days from now", "Requests there, expected", "Sd of what is not known", "Width of the 95 % interval", "Narrower by"], ahead
             ),
-            f"Method: {plan['method']}. Expected before the data are seen; requests arrive independently; the interval includes chance, which no data remove. ± is the Monte Carlo error.",
+            f"{found_words(plan)} Expected before the data are seen; requests arrive independently; the interval includes chance, which no data remove. ± is the Monte Carlo error.",
         ]
     )
 

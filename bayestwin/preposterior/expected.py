@@ -10,7 +10,7 @@ Science 10, for its normal approximation in nonlinear models.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,10 @@ from bayestwin.preposterior.natural import carried
 
 Accesses = Mapping[str, Access]
 """What each site comes through, by name; a site that is not there is left as it is."""
+Chosen = Sequence[tuple[str, int]]
+"""Sites that come through another access than now, and which of their variants."""
+Added = Mapping[str, list]
+"""Information that each variant of a site adds to that of the present access, at one point; None of the present one."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +61,50 @@ class Gains:
             slopes: of the quantities in the coordinates, at the centre.
             tick: told how many points are done.
         """
-        at_point, slopes_at = follow(self.at, self._channels()), carried(self.at, slopes)
         chosen = [self._chosen(accesses) for accesses in wanted]
         different = list(dict.fromkeys(chosen))  # requests that overlap make one access in many ways
-        place, now, taken = {one: i for i, one in enumerate(different)}, [], []
-        for index, point in enumerate(self.points):
-            followed, own = at_point(point), slopes_at(point)
-            added = {site: self._added(site, followed, index) for site in self.variants}
-            now.append(np.square(own).sum(0))
-            less = [now[-1] - self._left(one, added, own) for one in different]
-            taken.append([less[place[one]] for one in chosen])
+        place, found, left_at = {one: i for i, one in enumerate(different)}, [], self._left_at(slopes)
+        for index, added in enumerate(self._by_point()):
+            left = [left_at(index, one, added) for one in different]
+            found.append([left[place[one]] for one in chosen])
             tick(index + 1)
-        mean = np.maximum(np.mean(now, axis=0), np.finfo(float).tiny)  # nothing is unknown of some quantities
-        return np.square(slopes).sum(0) * (1.0 - np.array(taken) / mean)
+        return np.array(found)
+
+    def kept(
+        self, slopes: Float[np.ndarray, "coordinate quantity"], tick: Callable[[int], None] = lambda done: None
+    ) -> Callable[[Accesses], Float[np.ndarray, "point quantity"]]:
+        """Find all information at once and keep it, for accesses that are asked for one after another.
+
+        It takes four bytes for each pair of coordinates, variant and point.
+
+        Args:
+            slopes: of the quantities in the coordinates, at the centre.
+            tick: told how many points are done.
+
+        Returns:
+            Expected posterior variance of each quantity under an access, from each point, as of `variances`.
+        """
+        found, left_at = [], self._left_at(slopes)
+        for index, added in enumerate(self._by_point()):
+            found.append({site: [None if told is None else told.astype(np.float32) for told in each] for site, each in added.items()})
+            tick(index + 1)
+        return lambda accesses: np.array([left_at(index, self._chosen(accesses), added) for index, added in enumerate(found)])
+
+    def _left_at(self, slopes: Float[np.ndarray, "coordinate quantity"]) -> Callable[[int, Chosen, Added], Float[np.ndarray, " quantity"]]:
+        """Variances that are left from a point, by the accesses chosen and what they add."""
+        slopes_at = carried(self.at, slopes)
+        own = [slopes_at(point) for point in self.points]
+        now = np.array([np.square(each).sum(0) for each in own])
+        mean = np.maximum(now.mean(0), np.finfo(float).tiny)  # nothing is unknown of some quantities
+        whole = np.square(slopes).sum(0)
+        return lambda index, chosen, added: whole * (1.0 - (now[index] - _left(chosen, added, own[index])) / mean)
+
+    def _by_point(self) -> Iterator[Added]:
+        """Information that each variant of each site adds, point by point."""
+        at_point = follow(self.at, self._channels())
+        for index, point in enumerate(self.points):
+            followed = at_point(point)
+            yield {site: self._added(site, followed, index) for site in self.variants}
 
     def _chosen(self, accesses: Accesses) -> tuple[tuple[str, int], ...]:
         """Which variant each site comes through, those left out that come through their present access."""
@@ -98,14 +133,6 @@ class Gains:
                 added.append(_in_coordinates(followed.slopes[site, alike[index]], told[index]) - _in_coordinates(now, told[0]))
         return added
 
-    def _left(self, chosen: Sequence[tuple[str, int]], added: Mapping[str, list], slopes: np.ndarray) -> np.ndarray:
-        """Variances under the sum of what the sites add."""
-        precision = np.eye(len(slopes))
-        for site, variant in chosen:
-            precision += added[site][variant]
-        factor, lower = cho_factor(precision, lower=True)
-        return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
-
 
 def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], points: int, seed: int) -> Gains:
     """Prepare what accesses would add.
@@ -124,6 +151,15 @@ def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], po
     }
     chosen = np.random.default_rng(seed).choice(len(at.draws), points, replace=False)
     return Gains(at, sites, variants, at.draws[chosen], seed)
+
+
+def _left(chosen: Chosen, added: Added, slopes: np.ndarray) -> np.ndarray:
+    """Variances under the sum of what the sites add."""
+    precision = np.eye(len(slopes))
+    for site, variant in chosen:
+        precision += added[site][variant]
+    factor, lower = cho_factor(precision, lower=True)
+    return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
 
 
 def _different(accesses: Sequence[Access]) -> tuple[Access, ...]:

@@ -129,6 +129,34 @@ def apart(sites: Mapping[str, Site], requests: Sequence[Request]) -> bool:
     return len(set().union(*each)) == sum(map(len, each))
 
 
+def every_access(sites: Mapping[str, Site], requests: Sequence[Request]) -> list[dict[str, Access]]:
+    """Every access that a site can be given by requests that are granted together, site by site.
+
+    A site has far fewer of them than there are sets of requests.
+
+    Args:
+        sites: as they are.
+        requests: granted in any number.
+    """
+    found = []
+    for name, site in sites.items():
+        alone = {name: site}
+        acting = [request for request in requests if granted(alone, [request])]
+        ways: list[list[Request]] = [[]]
+        known: list[tuple[Access, set]] = []
+        for request in acting:
+            for way in list(ways):
+                if not apart(alone, longer := [*way, request]):
+                    continue
+                access = granted(alone, longer)[name]
+                weaker = set().union(*(one.acts_on(alone) for one in longer))
+                if (access, weaker) not in known:
+                    known.append((access, weaker))
+                    ways.append(longer)
+        found += [{name: access} for access, _ in known]
+    return found
+
+
 def one_each(sites: Mapping[str, Site]) -> list[Request]:
     """The requests of a study without a file of its own: each barrier lifted in whole."""
     return [Request(name=f"lift {name.replace('_', ' ')}", lift=(Lift(barrier=name),)) for name in barrier_names(sites)]

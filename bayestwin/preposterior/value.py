@@ -26,9 +26,11 @@ from bayestwin.preposterior.decision import Decision, read_decision, without_cha
 from bayestwin.preposterior.decision import pairs as option_pairs
 from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, every_subset, fitting, lifted
-from bayestwin.preposterior.plan import MOST_SETS, Goal, Sets, affordable, members, need_goal, planned
+from bayestwin.preposterior.plan import MOST_SETS, Goal, need_goal, planned
 from bayestwin.preposterior.quantities import Asked, Slopes, around, slopes
-from bayestwin.preposterior.requests import Request, apart, granted, one_each, read_requests
+from bayestwin.preposterior.requests import Request, apart, every_access, granted, one_each, read_requests
+from bayestwin.preposterior.search import Evaluated
+from bayestwin.preposterior.sets import Choice, Sets, affordable, members
 from bayestwin.runs import ACCESS, ACCESS_FORMAT, Run, write_json
 from bayestwin.twin.scenario import Scenario
 from bayestwin.twin.twin import Definition
@@ -70,17 +72,17 @@ def access_value(
         parameters: sites of parameters to answer for beside the forecast; those of one number if absent.
         say: told the name of each stage as it begins.
         watch: told how far the last stage is.
-        goal: a budget and a date to plan requests for; all that can be granted together, once they are there, if absent.
+        goal: a budget and a date to plan requests for; no plan if absent.
 
     Returns:
         Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `parameters` (what knowing one would
-        take from each quantity, by the normal approximation and by regression on draws, and whether these agree), `requests` by rank, `pairs` of requests, and a `plan` (None without a goal where there are too many sets): the best set of requests with the forecast's
+        take from each quantity, by the normal approximation and by regression on draws, and whether these agree), `requests` by rank, `pairs` of requests, and a `plan` (None without a goal): the best set of requests with the forecast's
         expected width by date, and under `steps` what is left after each request in the order of their value for their cost; with a decision also `decision`: each option's net benefit, EVPI, and what each request is worth to it.
 
     Raises:
         RunError: if the study has changed since the run.
-        RequestError: if the requests or the decision are at fault, no extract comes through a barrier that can be lifted, there are too many barriers, the goal cannot be planned for (a
-            request without a cost where there is a budget), or too many sets of requests could be filed.
+        RequestError: if the requests or the decision are at fault, no extract comes through a barrier that can be lifted, there are too many barriers, or the goal cannot be planned for (a
+            request without a cost where there is a budget).
     """
     from bayestwin.again import prepared_again
     from bayestwin.infer.device import prepare_device
@@ -93,7 +95,7 @@ def access_value(
     at = _now(run, prepared)
     sites = released_sites(at, definition.reads)
     subsets = _subsets(sites, _barriers(sites, folder), folder)
-    asking = _asking(sites, requests, goal or Goal(), folder)
+    asking = _asking(sites, requests, goal or Goal())
     chosen = None
     if decision is not None:
         chosen = read_decision(decision, [quantity.name for quantity in definition.quantities], definition.changes, prepared.labels)
@@ -122,23 +124,21 @@ class Asking(NamedTuple):
     Attributes:
         requests: singly.
         goal: of their plan.
-        sets: of requests that the plan chooses from; None where there are too many and nobody asked for a plan.
+        choice: what may be filed together.
+        sets: that can be filed; none without a goal, for pairs are all that the ranked list needs; None where there are too many, which are searched.
     """
 
     requests: list[Request]
     goal: Goal
+    choice: Choice
     sets: list[int] | None
 
 
-def _asking(sites: Mapping[str, Site], path: str | Path | None, goal: Goal, folder: str) -> Asking:
+def _asking(sites: Mapping[str, Site], path: str | Path | None, goal: Goal) -> Asking:
     requests = one_each(sites) if path is None else read_requests(path, sites)
     need_goal(goal, requests, path)
-    sets = affordable(sites, requests, goal.budget)
-    if sets is None and goal.asked:
-        file, count = folder if path is None else str(path), f"{len(requests)} requests"
-        remedy = "leave out those that would not be filed, name those that would be filed together as one, or give a smaller --budget"
-        raise RequestError([Fault(file, "too many sets of requests", value=count, expected=f"at most {MOST_SETS:,} sets", remedy=remedy)])
-    return Asking(requests, goal, sets)
+    choice = Choice.among(sites, requests, goal.budget)
+    return Asking(requests, goal, choice, affordable(choice, MOST_SETS) if goal.asked else [])
 
 
 def _worth(
@@ -150,8 +150,8 @@ def _worth(
     say: Callable[[str], None],
     watch: Callable[[Done], None],
 ) -> dict[str, Any]:
-    """Lift barriers, by every subset and by requests: singly, in pairs, and in every set that can be filed."""
-    names, (asked_for, goal, held) = barrier_names(sites), asking
+    """Lift barriers, by every subset and by requests: singly, in pairs, and, where a plan is asked for, in sets that can be filed."""
+    names, (asked_for, goal, _, held) = barrier_names(sites), asking
     pairs = [(a, b) for a, b in combinations(range(len(asked_for)), 2) if apart(sites, [asked_for[a], asked_for[b]])]
     singles = [granted(sites, [request]) for request in asked_for]
     doubles = [granted(sites, [asked_for[a], asked_for[b]]) for a, b in pairs]
@@ -166,9 +166,28 @@ def _worth(
         "parameters": rows.learned(found),
         "requests": rows.ranked(found, asked_for, of_singles),
         "pairs": rows.together(found, asked_for, pairs, of_singles, of_doubles),
-        "plan": None if held is None else planned(found, asked_for, goal, Sets.of(held, of_sets[..., found.primary])),
+        "plan": _plan(found, sites, asking, of_sets[..., found.primary], say, watch) if goal.asked else None,
         "decision": None if decision is None else rows.decided(found, decision, asked_for, of_subsets, of_singles),
     }
+
+
+def _plan(
+    found: Answers,
+    sites: Mapping[str, Site],
+    asking: Asking,
+    of_sets: Float[np.ndarray, "point set"],
+    say: Callable[[str], None],
+    watch: Callable[[Done], None],
+) -> dict[str, Any]:
+    """Which requests to file: the best of all sets, or, where these are too many, of those that a search evaluates."""
+    requests, goal, choice, held = asking
+    if held is not None:
+        return planned(found, requests, goal, choice, Sets.of(held, of_sets))
+    say("keeping what each request tells")
+    left = found.left_of_first(sites, every_access(sites, requests), watch)
+    say("searching sets of requests")
+    evaluated = Evaluated.of(lambda one: left(granted(sites, [requests[i] for i in members(one)])), len(requests), found.seed)
+    return planned(found, requests, goal, choice, evaluated)
 
 
 def _barriers(sites: Mapping[str, Site], folder: str) -> list[str]:
@@ -316,3 +335,17 @@ class Answers:
         prospects = gains(self.at, sites, wanted, POINTS, self.seed)
         variances = prospects.variances(wanted, self.slopes, lambda done: watch(Done(done, POINTS)))
         return np.where(self.normal > 0, variances / np.where(self.normal > 0, self.normal, 1.0), 1.0)
+
+    def left_of_first(
+        self, sites: Mapping[str, Site], variants: Sequence[Accesses], watch: Callable[[Done], None]
+    ) -> Callable[[Accesses], Float[np.ndarray, " point"]]:
+        """Share of the primary quantity's epistemic variance that an access would leave, for accesses that are asked for one after another.
+
+        Args:
+            sites: as they are.
+            variants: every access that a site is going to have, in any combination.
+            watch: told how far it is.
+        """
+        slopes, now = self.slopes[:, [self.primary]], self.normal[self.primary]
+        variances = gains(self.at, sites, variants, POINTS, self.seed).kept(slopes, lambda done: watch(Done(done, POINTS)))
+        return lambda accesses: variances(accesses)[:, 0] / now if now > 0 else np.ones(POINTS)

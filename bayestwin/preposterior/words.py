@@ -31,7 +31,8 @@ def access_text(answer: Mapping[str, Any]) -> str:
             f"  {row['rank']}. {row['request']}: takes {row['share']:.0%} {error} of the variance of {row['quantity']} "
             f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"
         )
-    lines += _planned(answer["plan"]) if answer["plan"] is not None else ["Too many sets of requests to plan; give a --budget."]
+    if answer["plan"] is not None:
+        lines += _planned(answer["plan"])
     lines += [_check(row) for row in answer["checks"]]
     if answer["decision"] is not None:
         lines += _decided(answer["decision"])
@@ -55,6 +56,7 @@ def _planned(plan: Mapping[str, Any]) -> list[str]:
         lines.append(f"  {row['request']}: sd {number(row['sd_after'])}, {row['share']:.0%} taken{spent}")
     best = plan["best"]
     lines.append(f"To file {goal_words(plan)}, of {plan['sets']:,} sets: {set_words(best)}")
+    lines.append(f"  {found_words(plan)}")
     for at in best["by_date"]:
         lines.append(f"  in {at['days']:g} days: sd {number(at['sd'])}, 95 % width {number(at['width'])}, {number(at['arrived'])} there")
     return lines
@@ -72,6 +74,20 @@ def goal_words(plan: Mapping[str, Any]) -> str:
     """
     budget = "whatever the cost" if plan["budget"] is None else f"within a budget of {number(plan['budget'])}"
     return budget if plan["by_days"] is None else f"{budget}, for the forecast in {plan['by_days']:g} days"
+
+
+def found_words(plan: Mapping[str, Any]) -> str:
+    """How the best set was found, and how far from the best that there is it can be.
+
+    Args:
+        plan: of `access_value`.
+
+    Example:
+        >>> found_words({"method": "branch and bound, stopped early", "short": 0.021})
+        'Method: branch and bound, stopped early; a set that leaves up to 2.1 % less of the variance cannot be ruled out.'
+    """
+    short = f"; a set that leaves up to {100 * plan['short']:.1f} % less of the variance cannot be ruled out" if plan["short"] > 0 else ""
+    return f"Method: {plan['method']}{short}."
 
 
 def set_words(row: Mapping[str, Any]) -> str:

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 
 from bayestwin.numbers import number, one_digit
 from bayestwin.preposterior.plan import WIDE
-from bayestwin.preposterior.words import goal_words, set_words
+from bayestwin.preposterior.words import found_words, goal_words, set_words
 from bayestwin.report.figures import BLUE, GREY, INK, ORANGE, Picture, capital, picture
 from bayestwin.twin.answered import Answered
+
+CLEAR = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1}
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PlanShown:
         dates: expected widths by date, with the part by which the forecast is `narrower` than now; none where all is there at once.
         others: the next best sets.
         sets: that were looked at.
-        method: how.
+        method: how the best was found, and how far from the best that there is it can be.
         figure: the interval's width by date; None where nothing is filed, or all is there at once.
     """
 
@@ -60,7 +62,7 @@ def plan_shown(answer: Mapping[str, Any], first: Mapping[str, Any], known: Answe
         dates=[row | {"narrower": 1.0 - row["width"] / now, "error": one_digit(row["width_error"])} for row in best["by_date"] if waits],
         others=plan["others"],
         sets=plan["sets"],
-        method=plan["method"],
+        method=found_words(plan),
         figure=_by_date(plan, full, known) if waits else None,
     )
 
@@ -78,30 +80,35 @@ def _sentence(plan: Mapping[str, Any], known: Answered) -> str:
 
 
 def _by_date(plan: Mapping[str, Any], full: float, known: Answered) -> Picture:
-    """The interval's expected width by date, between that of now and that of full access."""
+    """The interval's expected width by date, between that of now and that of full access: the axis spans what access could take, for from zero on all dates look alike."""
     best, what = plan["best"], known.words(plan["quantity"])
-    dates = best["by_date"]
+    now, dates = best["width_now"], best["by_date"]
     days, width, error = (np.array([row[key] for row in dates]) for key in ("days", "width", "width_error"))
-    figure = Figure(figsize=(9.2, 2.9), layout="constrained")
+    least = min(full, float((width - error).min()))
+    figure = Figure(figsize=(9.2, 3.4), layout="constrained")
     ax = figure.subplots()
-    # Each beside the end of the curve that is far from its line.
-    for height, colour, words, day, side in (
-        (best["width_now"], GREY, "now", days[-1], "right"),
-        (full, BLUE, "full access", days[0], "left"),
-    ):
+    # The curve falls: the line of now has room at its end, that of full access at its beginning, and each label above its point.
+    for height, colour, words, across, side in ((now, GREY, "now", 0.99, "right"), (full, BLUE, "with full access", 0.01, "left")):
         ax.axhline(height, color=colour, linewidth=1.2, linestyle="--")
-        ax.annotate(words, (day, height), xytext=(0, 3), textcoords="offset points", ha=side, fontsize=8, color=INK)
+        ax.text(
+            across, height, f"{words}: {number(height)}", transform=ax.get_yaxis_transform(), ha=side, va="bottom", fontsize=8, color=INK
+        )
     ax.errorbar(days, width, yerr=error, color=ORANGE, ecolor=INK, capsize=3, marker="o", markersize=5, linewidth=1.4)
     for day, wide in zip(days, width, strict=True):
-        ax.annotate(number(wide), (day, wide), xytext=(6, 6), textcoords="offset points", fontsize=8, color=INK)
+        words = f"{number(wide)} ({1.0 - wide / now:.0%} narrower)"
+        ax.annotate(words, (day, wide), xytext=(7, 5), textcoords="offset points", fontsize=8, color=INK, bbox=CLEAR)
     ax.set_xticks(days)
-    ax.set_ylim(0.0, 1.12 * best["width_now"])
+    ax.margins(x=0.03)
+    ax.set_xlim(right=days[-1] + 0.2 * np.ptp(days))  # room for the last label
+    pad = max(0.14 * (now - least), 1e-9 * now)
+    ax.set_ylim(least - pad, now + pad)
     ax.set_xlabel("days from now")
-    ax.set_ylabel("width of the 95 % interval")
-    ax.set_title(capital(what))
+    ax.set_ylabel("width (axis not from zero)")
+    ax.set_title(f"{capital(what)}: expected width of the 95 % interval")
     spoken = ", ".join(f"{number(wide)} in {day:g} days" for day, wide in zip(days, width, strict=True))
     return picture(
         figure,
-        f"Expected width of the 95 % interval of {what}: {number(best['width_now'])} now, {spoken}; {number(full)} with full access.",
-        f"How wide the 95 % interval of {what} (an average week ahead, chance included) is expected to be as the requests of the best set arrive, with Monte Carlo errors; dashed: now, and with full access.",
+        f"Expected width of the 95 % interval of {what}: {number(now)} now, {spoken}; {number(full)} with full access.",
+        f"How wide the 95 % interval of {what} (an average week ahead, chance included) is expected to be as the requests of the best set arrive, with Monte Carlo errors; dashed: now, and with full access. "
+        "The axis spans what access could take from the width; it does not begin at zero.",
     )

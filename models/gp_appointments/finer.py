@@ -13,10 +13,11 @@ import numpyro
 from jaxtyping import Array, Float
 
 from bayestwin.barriers import Access, Grid, Withheld
+from bayestwin.laws.counts import NegativeBinomial
 from bayestwin.laws.expected import Counts, Measure
 
 from .future import category_minutes, gp_minutes_share
-from .model import Duration, Priors, category_shares, demand, durations, log_minutes_of_bands, sensitivity, shown_masses, staff_mix
+from .model import Banded, Duration, Priors, category_shares, demand, durations, log_minutes_of_bands, sensitivity, shown_masses, staff_mix
 from .workload import Workload
 
 ROTA_SD = 0.05  # relative error of hours from rotas [E]: an hour in twenty is booked elsewhere
@@ -24,13 +25,14 @@ ROTA_SD = 0.05  # relative error of hours from rotas [E]: an hour in twenty is b
 
 def finer(data: Workload, priors: Priors) -> None:
     """The model, and what its barriers hide."""
-    demand(data, priors)
-    law, null_logit, band_logit, misfit = durations(data, priors)
+    counts, banded = demand(data, priors), durations(data, priors)
+    law, null_logit, band_logit, misfit = banded[:4]
     cells, concentration = staff_mix(data, priors)
     slopes = sensitivity(priors)
     minutes = category_minutes(data.band, law, null_logit, slopes["null_slope"])
     unknown_durations(data, law, null_logit, slopes["null_slope"], misfit)
     minute_by_minute(data, law, misfit)
+    areas_not_granted(data, counts, banded)
     unknown_staff(data, cells, concentration, slopes["unknown_staff_slope"])
     rotas(data, (category_shares(band_logit[None], jnp.zeros(1), log_minutes_of_bands(data.band))[0] * minutes).sum(-1), cells, slopes)
 
@@ -39,6 +41,33 @@ def hidden(name: str, field: str, law: Counts | Measure, grid: Grid, barrier: st
     """A site that would be seen if a barrier were lifted."""
     access = Access(absences=(Withheld(name=barrier, field=field),))
     numpyro.sample(name, access.likelihood(law, grid), obs=np.broadcast_to([-np.inf, np.inf], (*grid.shape, 2)))
+
+
+def areas_not_granted(data: Workload, counts: NegativeBinomial, banded: Banded) -> None:
+    """Appointments and their durations by band, as the others are published, of areas of which none are.
+
+    Given a week's total, shares of a Dirichlet-multinomial law tell what independent negative binomial counts of the same concentration do, for their sum's law does not depend on
+    the shares. The total itself is told by the appointments: here it is taken as it is expected.
+    """
+    never = np.flatnonzero(~data.appointments_seen.any(0))
+    if not never.size:
+        return
+    barrier, areas = "areas not granted", data.area[never]
+    periods, weeks = np.flatnonzero(data.appointments_seen.any(1)), np.flatnonzero(data.durations_seen.any(1))
+    of_areas = Counts(counts.mean[periods][:, never], jnp.broadcast_to(counts.concentration, counts.mean.shape)[periods][:, never])
+    hidden(
+        "areas_appointments",
+        "appointments of areas that are not granted",
+        of_areas,
+        Grid({"period": data.calendar.periods[periods], "area": areas}),
+        barrier,
+    )
+    total = jax.ops.segment_sum(counts.mean[:, never], data.calendar.period_week, len(data.calendar.weeks))[weeks]
+    total, concentration = jax.lax.stop_gradient((total, banded.concentration))
+    share = banded.share[weeks][:, never]
+    by_band = Counts(total[..., None] * share, concentration * share)
+    grid = Grid({"week": data.calendar.weeks[weeks], "area": areas, "band": data.bands})
+    hidden("areas_durations", "durations by band of areas that are not granted", by_band, grid, barrier)
 
 
 def unknown_durations(data: Workload, law: Duration, null_logit: Float[Array, " area"], slope: Array, misfit: Array) -> None:

@@ -77,8 +77,12 @@ def log_day_weights(effects: DayEffects, span: Calendar) -> Float[Array, "... da
     return effects.kinds[..., span.kind] + effects.special @ span.special.T
 
 
-def demand(data: Workload, priors: Priors) -> None:
-    """Attended appointments: list size, nested places, nested trends, calendar, NB2 counts."""
+def demand(data: Workload, priors: Priors) -> NegativeBinomial:
+    """Attended appointments: list size, nested places, nested trends, calendar, NB2 counts.
+
+    Returns:
+        Their law, seen or not, (period, area).
+    """
     span = data.calendar
     effects = day_effects(priors)
     by_period, of_days = log_exposure(effects, span)
@@ -98,6 +102,7 @@ def demand(data: Workload, priors: Priors) -> None:
     mean = data.patients * jnp.exp(log_rate)
     counts = NegativeBinomial(mean, count_concentration(data, priors))
     observe("appointments", counts, data.appointments, data.appointments_seen)
+    return counts
 
 
 class DayConcentration(NamedTuple):
@@ -216,12 +221,28 @@ def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period 
     return jnp.where(data.calendar.kind[:, None] < 5, concentration, closed)
 
 
-def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> tuple[Duration, Array, Array, Array]:
-    """Minutes of an appointment, seen in bands with a category that hides some of them.
+class Banded(NamedTuple):
+    """Minutes of an appointment and how they are seen.
 
-    Returns:
-        Their law by area, the log-odds that one is not recorded, the logits of the bands against the hiding category, and their misfit.
+    Attributes:
+        law: of minutes, by area.
+        null_logit: log-odds that a duration is not recorded, by area.
+        logit: of the bands against the hiding category.
+        misfit: sd of these logits about those of the law.
+        share: expected, of each band and the hiding category.
+        concentration: how closely weeks keep to these shares.
     """
+
+    law: Duration
+    null_logit: Float[Array, " area"]
+    logit: Float[Array, "area band"]
+    misfit: Array
+    share: Float[Array, "week area category"]
+    concentration: Array
+
+
+def durations(data: Workload, priors: Priors, family: str = "generalised_gamma") -> Banded:
+    """Minutes of an appointment, seen in bands with a category that hides some of them."""
     law, null_logit = duration_law(data, priors, family)
     shown = shown_masses(data.band, law)
     log_share = jnp.log(shown) + jax.nn.log_sigmoid(-null_logit)[:, None]
@@ -234,7 +255,7 @@ def durations(data: Workload, priors: Priors, family: str = "generalised_gamma")
     law_of_counts = DirichletMultinomial(concentration * share, total_count=data.durations.sum(-1))
     observe("durations", law_of_counts, data.durations, data.durations_seen)
     numpyro.deterministic("minutes_sd", jnp.sqrt(law.moment(2.0) - law.moment(1.0) ** 2))
-    return law, null_logit, logit, misfit
+    return Banded(law, null_logit, logit, misfit, share, concentration)
 
 
 def duration_law(data: Workload, priors: Priors, family: str) -> tuple[Duration, Float[Array, " area"]]:

@@ -1,6 +1,6 @@
 """The model as it would condition if absent clinics and withheld metrics were shown, for an analysis of access.
 
-Visits are conditioned on bookings, and metrics on one another, where these are known. If lifting a barrier shows them together, what the later ones tell
+Visits are conditioned on bookings, minutes on counts, and metrics on one another, where these are known. If lifting a barrier shows them together, what the later ones tell
 is what they tell beyond the earlier. Cells that no access shows are taken for about what the others are; an analysis of access asks how
 laws follow the unknowns there, not for the numbers themselves.
 """
@@ -13,13 +13,13 @@ import numpy as np
 from numpyro import distributions as dist
 
 from .model import model
-from .workload import BOOKINGS, METRICS, Stream, Workload
+from .workload import BOOKINGS, MESSAGES, METRICS, MODES, Stream, Workload
 
 FILLED = 0.85  # share of slots that are booked, about
 
 
 def finer(data: Workload, priors: dict[str, dist.Distribution]) -> None:
-    """The model with absent bookings and metrics about where they would lie."""
+    """The model with absent bookings, counts and metrics about where they would lie."""
     streams = dict(data.streams)
     for mode, name in enumerate(BOOKINGS):
         if name in streams:
@@ -27,6 +27,9 @@ def finer(data: Workload, priors: dict[str, dist.Distribution]) -> None:
     for name in METRICS:
         if name in streams:
             streams[name] = shown(streams[name], usual(streams[name]))
+    for name in (*MESSAGES, *MODES):
+        if name in streams:
+            streams[name] = replace(streams[name], as_expected=True)
     model(replace(data, streams=streams), priors)
 
 

@@ -109,8 +109,17 @@ def message_counts(data: Workload, priors: Priors, asked: Demand) -> list[Moment
             continue
         stream = data.streams[name]
         reported = stream.access.expect(law, stream.grid, released(name, law, stream))
-        found.append(still_to_come(within(reported, stream.ends), law, reported.mean / mean))
+        found.append(still_to_come(counted(reported, stream), law, reported.mean / mean))
     return found
+
+
+def counted(law: Counts | Trials, stream: Stream) -> Moments:
+    """What is known of counts given what was released of them."""
+    found = within(law, stream.ends)
+    if not stream.as_expected:
+        return found
+    shown = stream.access.present(stream.grid)
+    return Moments(jnp.where(shown, found.mean, jax.lax.stop_gradient(found.mean)), jnp.where(shown, found.variance, 0.0))
 
 
 def visit_counts(data: Workload, asked: Demand, coming: Coming) -> tuple[list[Moments], Array]:
@@ -127,7 +136,7 @@ def visit_counts(data: Workload, asked: Demand, coming: Coming) -> tuple[list[Mo
         law = attended(slots[mode], fill, 1.0 - seen.no_show[:, mode], bookings)
         if name in data.streams:
             released(name, law, data.streams[name])
-            found.append(within(law, data.streams[name].ends))
+            found.append(counted(law, data.streams[name]))
         else:
             found.append(Moments(law.mean, law.variance))
     return found, waiting

@@ -183,11 +183,13 @@ class Stream:
         ends: (time, provider, 2) ends of what is known of each cell.
         access: what it came through.
         grid: its cells.
+        as_expected: whether counts that no access shows are taken for known, as many as are expected (`finer.py`).
     """
 
     ends: np.ndarray
     access: Access
     grid: Grid
+    as_expected: bool = False
 
     @property
     def exact(self) -> np.ndarray:

@@ -1,5 +1,6 @@
 """What the published tables do not show: the posterior is the model's, and the laws are those of what is hidden."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -75,3 +76,40 @@ def test_minutes_within_a_band_add_up_to_what_is_published_of_it(prepared: Prepa
     of_bands = np.add.reduceat(np.asarray(law.mean)[3], starts)
     published = np.where(data.durations_seen[:, 3, None], data.durations[:, 3, :-1], 0).sum(0)
     np.testing.assert_allclose(of_bands, published, atol=0.1)
+
+
+def without(prepared: Prepared, areas: list[int]) -> Prepared:
+    """The study as it would be if some areas had not been granted."""
+    data = prepared.data
+    granted = ~np.isin(np.arange(len(data.area)), areas)
+    return replace(
+        prepared, data=replace(data, appointments_seen=data.appointments_seen & granted, durations_seen=data.durations_seen & granted)
+    )
+
+
+def test_areas_that_were_not_granted_can_be_asked_for(prepared: Prepared, values: dict) -> None:
+    part = without(prepared, [2, 5])
+    plain, finer = (float(log_density(model, (), {}, values)[0]) for model in (part.model, part.finer))
+    assert finer == pytest.approx(plain, rel=1e-12)
+    sites = sites_of(part, values)
+    appointments, durations = (sites[name]["fn"].source for name in ("areas_appointments", "areas_durations"))
+    assert appointments.grid.coords["area"].tolist() == durations.grid.coords["area"].tolist() == part.data.area[[2, 5]].tolist()
+    whole = sites_of(prepared, values)["appointments"]["fn"].base_dist
+    np.testing.assert_allclose(appointments.counts.mean, np.asarray(whole.mean)[:, [2, 5]], rtol=1e-10)
+    np.testing.assert_allclose(np.asarray(durations.counts.mean).sum((1, 2)), np.asarray(appointments.counts.mean).sum(1), rtol=1e-10)
+    assert "areas_appointments" not in sites_of(prepared, values)
+
+
+def test_bands_of_an_area_tell_what_they_tell_given_their_total(prepared: Prepared, values: dict) -> None:
+    """Independent counts of the bands are the Dirichlet-multinomial of the model, given a total whose own law does not depend on the shares."""
+    from bayestwin.laws.counts import DirichletMultinomial
+    from bayestwin.laws.expected import Counts
+
+    law = sites_of(without(prepared, [2]), values)["areas_durations"]["fn"].source.counts
+    mean, concentration = (np.asarray(part, float)[1, 0] for part in (law.mean, law.concentration))
+    shares = np.asarray(sites_of(prepared, values)["durations"]["fn"].base_dist.concentration)[1, 2]
+    np.testing.assert_allclose(concentration, shares, rtol=1e-6)
+    for n in (np.random.default_rng(3).poisson(mean), np.random.default_rng(4).poisson(0.1 * mean)):
+        given = DirichletMultinomial(concentration, total_count=n.sum()).log_prob(n)
+        total = Counts(jax.numpy.array(mean.sum()), jax.numpy.array(concentration.sum())).log_pmf(n.sum())
+        assert float(Counts(mean, concentration).log_pmf(n).sum()) == pytest.approx(float(given + total), abs=1e-6)

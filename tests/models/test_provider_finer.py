@@ -9,6 +9,7 @@ from numpyro.handlers import seed, substitute, trace
 
 import bayestwin as bt
 from bayestwin.infer.predictive import prior_draws
+from bayestwin.infer.predictive import sites as latent_sites
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.twin.twin import Design
 
@@ -55,3 +56,27 @@ def test_a_withheld_total_is_given_its_withheld_parts(prepared: Prepared, laws: 
     assert np.median(finer[absent] / plain[absent]) < 0.95
     shown = stream.exact & np.all([prepared.data.streams[name].exact for name in ("inbox_minutes", "documentation_minutes")], axis=0)
     np.testing.assert_allclose(finer[shown], plain[shown], rtol=0.05)
+
+
+def test_absent_minutes_are_given_the_counts_that_would_come_with_them(prepared: Prepared) -> None:
+    """Shown together with its counts, a provider's inbox tells how long messages take, and no more of how many come than the counts do."""
+    drawn = prior_draws(prepared.model, np.random.default_rng(2), 1)
+    values = {name: jax.numpy.array(drawn[name][0]) for name in latent_sites(prepared.model).latent}
+    streams = prepared.data.streams
+    by_week, counts, stream = prepared.data.span.by_week, streams["advice"], streams["inbox_minutes"]
+    open_ = np.asarray(by_week(prepared.data.schedule.minutes)) > 0
+    late = np.asarray(by_week(counts.access.present(counts.grid).astype(float))) == 0
+    together = open_ & late & ~stream.access.present(stream.grid)
+    assert together.any()
+
+    def follows(model, name: str) -> float:
+        def told(site: jax.Array) -> jax.Array:
+            laws = trace(seed(substitute(model, values | {name: site}), jax.random.key(0))).get_trace()
+            return jax.numpy.where(together, laws["inbox_minutes"]["fn"].source.counts.loc, 0.0).sum()
+
+        return float(abs(jax.grad(told)(values[name])).sum())
+
+    assert follows(prepared.finer, "speed") == pytest.approx(follows(prepared.model, "speed"), rel=0.2)
+    assert follows(prepared.finer, "speed") > 1.0
+    assert follows(prepared.model, "provider_messages") > 1.0
+    assert follows(prepared.finer, "provider_messages") == pytest.approx(0.0, abs=1e-9)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import bayestwin as bt
 from bayestwin.cli import app
 from bayestwin.errors import RequestError
+from bayestwin.preposterior.plan import Goal
 
 GOOD = """
 [[request]]
@@ -64,7 +65,8 @@ def answer(run: bt.Run, tmp_path_factory: pytest.TempPathFactory) -> dict:
     requests.write_text(GOOD, encoding="utf-8")
     decision.write_text(DECISION, encoding="utf-8")
     (folder / "fair.toml").write_text('[[change]]\nkind = "fair"\nfactor = 1.5\nshops = ["S4"]\n', encoding="utf-8")
-    done = CliRunner().invoke(app, ["access", str(run.folder), "--requests", str(requests), "--decision", str(decision), "--json"])
+    arguments = ["--requests", str(requests), "--decision", str(decision), "--by", "90", "--json"]
+    done = CliRunner().invoke(app, ["access", str(run.folder), *arguments])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
@@ -121,15 +123,45 @@ def test_what_was_found_is_kept_with_the_run_and_shown(run: bt.Run, answer: dict
     assert 'id="access-cost"' in report
     assert "every small number" in page
     assert "There in 90 days" in page
-    shown = CliRunner().invoke(app, ["access", str(run.folder), "--by", "90"])
-    assert "What to ask for first:" in shown.stdout
-    assert "To file whatever the cost, for the forecast in 90 days, of 4 sets:" in shown.stdout
-    assert "1. lift site absence" in shown.stdout
+
+
+def test_a_plan_is_made_where_one_is_asked_for(run: bt.Run, answer: dict) -> None:
+    before = {name: (run.folder / name).read_bytes() for name in ("access.json", "access.html", "access_plan.md")}
+    ranked = CliRunner().invoke(app, ["access", str(run.folder)])
+    assert "1. lift site absence" in ranked.stdout
+    assert "To file" not in ranked.stdout
+    assert bt.load_run(run.folder).access["plan"] is None
+    assert "What to file together" not in (run.folder / "access.html").read_text(encoding="utf-8")
+    assert not (run.folder / "access_plan.md").exists()
+    planned = CliRunner().invoke(app, ["access", str(run.folder), "--by", "90"])
+    assert "To file whatever the cost, for the forecast in 90 days, of 4 sets:" in planned.stdout
+    assert "every affordable set that can be granted together was looked at." in planned.stdout
+    for name, content in before.items():
+        (run.folder / name).write_bytes(content)
+
+
+def test_a_search_finds_the_plan_that_looking_at_every_set_finds(
+    run: bt.Run, answer: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With information that is kept and added up for one set after another, instead of for all sets at each draw."""
+    path = tmp_path / "requests.toml"
+    path.write_text(GOOD, encoding="utf-8")
+    before = (run.folder / "access.json").read_bytes()
+    every = bt.access_value(run, path, goal=Goal(by=1e6))["plan"]
+    monkeypatch.setattr("bayestwin.preposterior.value.MOST_SETS", 4)
+    found = bt.access_value(run, path, goal=Goal(by=1e6))["plan"]
+    (run.folder / "access.json").write_bytes(before)
+    assert "branch and bound" in found["method"]
+    assert (every["short"], found["short"]) == (0.0, 0.0)
+    assert found["sets"] < every["sets"] == 8
+    assert found["best"]["share"] == pytest.approx(every["best"]["share"], abs=1e-5)
+    assert [row["request"] for row in found["steps"]] == [row["request"] for row in every["steps"]]
+    assert [row["width"] for row in found["best"]["by_date"]] == pytest.approx([row["width"] for row in every["best"]["by_date"]], rel=0.02)
 
 
 def test_the_plan_files_all_that_can_be_granted_and_is_shown_by_date(run: bt.Run, answer: dict) -> None:
     plan = answer["plan"]
-    assert (plan["budget"], plan["by_days"], plan["quantity"], plan["sets"]) == (None, None, "queue", 8)
+    assert (plan["budget"], plan["by_days"], plan["quantity"], plan["sets"]) == (None, 90.0, "queue", 8)
     assert "the fourth shop" in plan["best"]["requests"]
     assert plan["steps"][0]["request"] == "the fourth shop"
     assert plan["steps"][-1]["share"] == pytest.approx(plan["best"]["share"], abs=1e-8)
