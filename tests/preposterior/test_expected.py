@@ -12,7 +12,8 @@ from numpyro import distributions as dist
 from scipy import stats
 
 from bayestwin.barriers import Access, Coverage, Delay, Grid, Round, SiteAbsence, Suppress, Withheld
-from bayestwin.components.informed import Pilot
+from bayestwin.components.hierarchy import Level, hierarchy
+from bayestwin.components.informed import Pilot, seen
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts, Measure
@@ -20,6 +21,7 @@ from bayestwin.preposterior.current import Current, current, released_sites, whi
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.information import Law, information
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
+from bayestwin.preposterior.quantities import around
 
 UNITS = np.array(["a", "b", "c", "d"])
 DAYS = np.arange("2024-01-01", "2024-01-11", dtype="datetime64[D]")
@@ -183,3 +185,28 @@ def test_correlations_that_chance_could_make_are_left_out_and_others_kept() -> N
     assert correlation[0, 1] == pytest.approx(0.8, abs=0.03)
     rest = correlation[2:, 2:] - np.eye(38)
     np.testing.assert_allclose(rest, 0.0, atol=1e-9)
+
+
+def test_a_silent_unit_is_left_what_its_own_data_leave_however_wide_units_may_be() -> None:
+    """A unit of which nothing is known lies as far out as units spread, which differs from draw to draw: shown, it is known to its noise."""
+    noise = 0.1
+    far = SiteAbsence(dim="unit", absent=("d",), name="late")
+    stream = through(Access(absences=(far,)), np.random.default_rng(6).normal([0.5, -0.4, 0.3, 0.0], noise, GRID.shape))
+
+    def model() -> None:
+        look = seen(np.array([0.5, -0.4, 0.3, 0.0]), np.array([1.0, 1.0, 1.0, 0.0]) * len(DAYS) / noise**2)
+        _, unit = hierarchy("level", dist.Normal(0.0, 0.5), [Level("unit", dist.HalfNormal(1.0), np.zeros(4, int))], look)
+        law = Measure(jnp.broadcast_to(unit, GRID.shape), jnp.full(GRID.shape, noise))
+        numpyro.sample("first", stream.access.likelihood(law, GRID), obs=stream.ends)
+
+    at = now(model)
+    sites = released_sites(at)
+    above, below = np.split(around(at)["unit"], 2)
+    slopes = 0.5 * (above - below)
+    found = gains(at, sites, [{}, lifted(sites, ["late"])], 20, 1).variances([{}, lifted(sites, ["late"])], slopes)
+    whole, left = found[:, 0], found.mean(0)[1]
+    np.testing.assert_allclose(whole, np.broadcast_to(np.square(slopes).sum(0), whole.shape), rtol=1e-9)  # nothing lifted, nothing taken
+    known = noise**2 / len(DAYS)
+    np.testing.assert_allclose(left[:3] / known, 1.0, rtol=0.1)
+    # By slopes at the centre alone a tenth of the variance would seem to be left.
+    assert left[3] / np.square(slopes).sum(0)[3] < 0.01
