@@ -121,8 +121,8 @@ def run(draws: int, number: int) -> dict[str, Any]:
     """Draw, calibrate, foretell, refit.
 
     Returns:
-        `rows`, for each barrier and parameter the share `foretold` and `refitted` to be left with their errors; `failed`, the share of refits with an R-hat above
-        1.05; `apart`, quantiles of the differences in errors of both.
+        `rows`, for each barrier and parameter the share `foretold` and `refitted` to be left with their errors; `failed`, the share of refits whose R-hat is not
+        below 1.05; `without_variance`, how many of them have draws that are no numbers: these alone are not in the means.
     """
     observed = drawn(number)
     model = partial(clinic, ACCESSES, observed)
@@ -136,7 +136,8 @@ def run(draws: int, number: int) -> dict[str, Any]:
     rng = np.random.default_rng([number, 1])
     chosen = rng.choice(len(flat[names[0]]), draws, replace=False)
     told = [resimulated(model, places, {name: flat[name][i] for name in names}, {NOW: {}, **arms}, rng) for i in chosen]
-    variance, worst = {}, []
+    variance: dict[str, np.ndarray] = {}
+    worst: list[np.ndarray] = []
     for arm, accesses in {NOW: {}, **arms}.items():
         fits = refitted(accesses, [one[arm] for one in told], names)
         variance[arm], r_hat = map(np.array, zip(*track(fits, arm, draws, console=Console(stderr=True)), strict=True))
@@ -148,16 +149,19 @@ def run(draws: int, number: int) -> dict[str, Any]:
         for arm in arms
         for i, label in enumerate(labels)
     ]
-    return {"draws": draws, "rows": rows, "failed": float(np.mean(np.array(worst) > 1.05)), "worst_r_hat": float(np.max(worst))}
+    broken = sum(int((~np.isfinite(each).all(1)).sum()) for each in variance.values())
+    return {"draws": draws, "rows": rows, "failed": float(np.mean(~(np.array(worst) < 1.05))), "without_variance": broken}
 
 
 def ratio(then: np.ndarray, now: np.ndarray) -> tuple[float, float]:
-    """Ratio of two means of pairs, and its error (delta method).
+    """Ratio of two means of pairs, and its error (delta method); pairs of which one is no number are left out.
 
     Example:
         >>> ratio(np.array([1.0, 2.0]), np.array([2.0, 4.0]))
         (0.5, 0.0)
     """
+    whole = np.isfinite(then) & np.isfinite(now)
+    then, now = then[whole], now[whole]
     found = then.mean() / now.mean()
     return float(found), float((then - found * now).std(ddof=1) / np.sqrt(len(then)) / now.mean())
 
@@ -197,7 +201,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(found | {"summary": summary(found["rows"])}, indent=2))
         return
-    print(f"{given.draws} refits for each; R-hat above 1.05 in {found['failed']:.1%}, at most {found['worst_r_hat']:.2f}")
+    print(f"{given.draws} refits for each; R-hat not below 1.05 in {found['failed']:.1%}; {found['without_variance']} without a variance")
     for row in summary(found["rows"]):
         print(
             f"{row['lifted']:16s} foretold {row['foretold']:.3f}, refitted {row['refitted']:.3f} left, mean of {row['parameters']} parameters; most apart {row['most_apart']:.3f}"
