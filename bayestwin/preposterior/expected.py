@@ -53,8 +53,8 @@ class Gains:
     ) -> Float[np.ndarray, "point wanted quantity"]:
         """Expected posterior variance of each quantity under each access, from each point.
 
-        What data take away at a point is laid over the variance there averaged over all points, so that the mean over points is the ratio of
-        two means, and what lifts nothing takes nothing at any.
+        Their mean over points is the ratio of two means, of what is left and of what there is, laid over the variance at the centre; their spread shows
+        that ratio's error. What lifts nothing leaves all at each.
 
         Args:
             wanted: accesses, each by site.
@@ -63,12 +63,12 @@ class Gains:
         """
         chosen = [self._chosen(accesses) for accesses in wanted]
         different = list(dict.fromkeys(chosen))  # requests that overlap make one access in many ways
-        place, found, left_at = {one: i for i, one in enumerate(different)}, [], self._left_at(slopes)
+        place, found, own = {one: i for i, one in enumerate(different)}, [], self._carried(slopes)
         for index, added in enumerate(self._by_point()):
-            left = [left_at(index, one, added) for one in different]
+            left = [_left(one, added, own[index]) for one in different]
             found.append([left[place[one]] for one in chosen])
             tick(index + 1)
-        return np.array(found)
+        return _laid(np.array(found), own, slopes)
 
     def kept(
         self, slopes: Float[np.ndarray, "coordinate quantity"], tick: Callable[[int], None] = lambda done: None
@@ -84,20 +84,21 @@ class Gains:
         Returns:
             Expected posterior variance of each quantity under an access, from each point, as of `variances`.
         """
-        found, left_at = [], self._left_at(slopes)
+        found, own = [], self._carried(slopes)
         for index, added in enumerate(self._by_point()):
             found.append({site: [None if told is None else told.astype(np.float32) for told in each] for site, each in added.items()})
             tick(index + 1)
-        return lambda accesses: np.array([left_at(index, self._chosen(accesses), added) for index, added in enumerate(found)])
 
-    def _left_at(self, slopes: Float[np.ndarray, "coordinate quantity"]) -> Callable[[int, Chosen, Added], Float[np.ndarray, " quantity"]]:
-        """Variances that are left from a point, by the accesses chosen and what they add."""
+        def expected(accesses: Accesses) -> Float[np.ndarray, "point quantity"]:
+            chosen = self._chosen(accesses)
+            return _laid(np.array([_left(chosen, *each) for each in zip(found, own, strict=True)]), own, slopes)
+
+        return expected
+
+    def _carried(self, slopes: Float[np.ndarray, "coordinate quantity"]) -> list[np.ndarray]:
+        """Slopes at each point."""
         slopes_at = carried(self.at, slopes)
-        own = [slopes_at(point) for point in self.points]
-        now = np.array([np.square(each).sum(0) for each in own])
-        mean = np.maximum(now.mean(0), np.finfo(float).tiny)  # nothing is unknown of some quantities
-        whole = np.square(slopes).sum(0)
-        return lambda index, chosen, added: whole * (1.0 - (now[index] - _left(chosen, added, own[index])) / mean)
+        return [slopes_at(point) for point in self.points]
 
     def _by_point(self) -> Iterator[Added]:
         """Information that each variant of each site adds, point by point."""
@@ -160,6 +161,22 @@ def _left(chosen: Chosen, added: Added, slopes: np.ndarray) -> np.ndarray:
         precision += added[site][variant]
     factor, lower = cho_factor(precision, lower=True)
     return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
+
+
+def _laid(
+    left: Float[np.ndarray, "point ... quantity"], own: Sequence[np.ndarray], slopes: Float[np.ndarray, "coordinate quantity"]
+) -> Float[np.ndarray, "point ... quantity"]:
+    """Variances left at each point, as parts of the ratio of their mean to that of the variances there are (linearised), times that at the centre.
+
+    Args:
+        left: by point.
+        own: slopes at each point.
+        slopes: at the centre.
+    """
+    now = np.square(own).sum(1).reshape(len(left), *[1] * (left.ndim - 2), -1)
+    mean = np.maximum(now.mean(0), np.finfo(float).tiny)  # nothing is unknown of some quantities
+    ratio = left.mean(0) / mean
+    return np.square(slopes).sum(0) * (ratio + (left - ratio * now) / mean)
 
 
 def _different(accesses: Sequence[Access]) -> tuple[Access, ...]:
