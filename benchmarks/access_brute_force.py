@@ -68,7 +68,7 @@ def clinic(accesses: Accesses, observed: Mapping[str, Any]) -> None:
         ends = observed[name]
         known = jnp.isfinite(ends).all(-1)
         concentration = numpyro.sample(f"{name}_concentration", dist.LogNormal(np.log(10.0), 0.5))
-        looks = count_looks(jnp.where(known, ends.mean(-1), 0.0), known, site(f"{name}_concentration"))
+        looks = count_looks(jnp.where(known[..., None], ends, 0.0).mean(-1), known, site(f"{name}_concentration"))
         levels = [
             Level(f"{name}_site", dist.HalfNormal(0.3), np.zeros(3, int)),
             Level(f"{name}_provider", dist.HalfNormal(0.4), SITE_OF),
