@@ -18,7 +18,7 @@ from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts, Measure
 from bayestwin.preposterior.current import Current, current, released_sites, white
-from bayestwin.preposterior.expected import gains
+from bayestwin.preposterior.expected import _laid, gains
 from bayestwin.preposterior.information import Law, information
 from bayestwin.preposterior.lifting import barrier_names, every_subset, lifted
 from bayestwin.preposterior.quantities import around
@@ -210,3 +210,19 @@ def test_a_silent_unit_is_left_what_its_own_data_leave_however_wide_units_may_be
     np.testing.assert_allclose(left[:3] / known, 1.0, rtol=0.1)
     # By slopes at the centre alone a tenth of the variance would seem to be left.
     assert left[3] / np.square(slopes).sum(0)[3] < 0.01
+
+
+def test_the_error_of_a_share_is_that_of_a_ratio_of_means() -> None:
+    """Points where everything is wider by the same factor say nothing of a share's error; what is nowhere unknown leaves nothing."""
+    own = [scale * np.array([[3.0, 1.0, 0.0], [4.0, 0.0, 0.0]]) for scale in (0.5, 1.0, 2.0)]
+    slopes = np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    now = np.square(own).sum(1)
+    whole = np.square(slopes).sum(0)
+    np.testing.assert_allclose(_laid(now, own, slopes)[:, :2], np.broadcast_to(whole[:2], (3, 2)))  # nothing lifted
+    alike = _laid(np.stack([now, 0.3 * now], axis=1), own, slopes)
+    np.testing.assert_allclose(alike[:, 1, :2], np.broadcast_to(0.3 * whole[:2], (3, 2)))
+    assert (alike[..., 2] == 0.0).all()
+    share = np.array([0.2, 0.4, 0.6])[:, None]
+    found = _laid(share * now, own, slopes)[:, 0] / whole[0]
+    assert found.mean() == pytest.approx((share[:, 0] * now[:, 0]).sum() / now[:, 0].sum())
+    assert found.std() > 0.0
