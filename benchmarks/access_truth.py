@@ -1,6 +1,6 @@
 """Predicted against realised value of access: barriers are lifted in simulated clinics, and the clinics calibrated again.
 
-    uv run python benchmarks/access_truth.py --clinics 30 --out FILE [--json]
+    uv run python benchmarks/access_truth.py --clinics 30 --out FILE [--at-once 2] [--json]
 
 Each clinic is drawn from the prior and calibrated through the barriers of the virtual clinic. What lifting each barrier, and all of them, would leave of
 the variance of every forecast is predicted from that calibration alone. Then the barrier is lifted in the simulator, the clinic calibrated again, and the
@@ -147,6 +147,7 @@ def main() -> None:
     """Run what is not there yet and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clinics", type=int, default=30)
+    parser.add_argument("--at-once", type=int, default=1, help="clinics side by side, a process each")
     parser.add_argument("--out", type=Path, required=True, help="JSON lines of finished clinics")
     parser.add_argument("--json", action="store_true", help="print the machine form")
     given = parser.parse_args()
@@ -154,7 +155,7 @@ def main() -> None:
     done = {rows[0]["clinic"] for rows in kept}
     wanted = [clinic for clinic in range(1, given.clinics + 1) if clinic not in done]
     # A process a clinic: programs compiled for one are of no use to the next.
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(given.at_once, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for rows in track(pool.map(clinic_rows, wanted), "lifting barriers", len(wanted), console=Console(stderr=True)):
             with given.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(rows) + "\n")

@@ -24,6 +24,18 @@ if TYPE_CHECKING:
     from bayestwin.laws.expected import Counts, Measure
 
 
+IDLE = "idle"  # key of a site's `infer` under which a model marks idle cells
+
+
+def idle(cells: np.ndarray | bool) -> dict[str, np.ndarray | bool]:
+    """The `infer` of a site some of whose cells say nothing, whatever they come through, for `numpyro.sample`; NumPyro itself does not read it.
+
+    Args:
+        cells: which ones, such as minutes of a week of leave; their observations are ends of which nothing is known.
+    """
+    return {IDLE: cells}
+
+
 @dataclass(frozen=True)
 class Coarsened:
     """The law of what a rule publishes."""

@@ -17,7 +17,7 @@ from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import constrain_fn
 
 from bayestwin.barriers import Access, Grid
-from bayestwin.barriers.released import Released
+from bayestwin.barriers.released import IDLE, Released
 from bayestwin.cells import known_cells
 from bayestwin.components.informed import Pilot
 from bayestwin.infer.device import over_draws
@@ -121,6 +121,7 @@ class Site:
         read: ends of published numbers as the model takes them.
         open: which of the cells that come out are released and yet say nothing: not reported, or of no use to the model.
         joint: whether cells that come out depend on one another beyond their expectation.
+        idle: which of its cells say nothing through any access.
     """
 
     access: Access
@@ -128,18 +129,19 @@ class Site:
     read: Callable[[np.ndarray], np.ndarray]
     open: np.ndarray
     joint: bool
+    idle: np.ndarray | bool = False
 
     def told(self, access: Access) -> np.ndarray:
         """Share of each cell's information that there would be under an access.
 
-        Of cells that are released now it is one or, where they say nothing, none; of others the share of these that say something.
+        Of cells that are released now it is one or, where they say nothing, none; of others the share of these that say something. Idle
+        cells say nothing.
         """
-        out = access.out(self.grid)
-        now = self.access.present(self.grid)
-        share = 1.0 - self.open.sum() / max(now.sum(), 1)
-        if out.shape != now.shape:
-            return access.present(self.grid) * share
-        return access.present(self.grid) * np.where(now, ~self.open, share)
+        shown, now, busy = access.present(self.grid), self.access.present(self.grid), ~np.asarray(self.idle)
+        share = 1.0 - (self.open & busy).sum() / max((now & busy).sum(), 1)
+        if shown.shape != now.shape:
+            return shown * share
+        return shown * np.where(now, ~self.open, share * busy)
 
 
 def released_sites(at: Current, reads: Callable[[str, np.ndarray], np.ndarray] = lambda name, ends: ends) -> dict[str, Site]:
@@ -162,17 +164,17 @@ def sites_of_model(model: Callable[[], None], reads: Callable[[str, np.ndarray],
     found: dict[str, Site] = {}
 
     def look() -> None:
-        for name, (law, ends) in _observed(model, {}).items():
+        for name, (law, ends, idle) in _observed(model, {}).items():
             access, grid = law.source.access, law.source.grid
             nothing = ~known_cells(ends)
-            found[name] = Site(access, grid, partial(reads, name), nothing & access.present(grid), len(law.event_shape) > 1)
+            found[name] = Site(access, grid, partial(reads, name), nothing & access.present(grid), len(law.event_shape) > 1, idle)
 
     jax.eval_shape(look)  # names need no arithmetic
     return found
 
 
-def _observed(model: Callable[[], None], values: Mapping[str, Any]) -> dict[str, tuple[Released, np.ndarray]]:
-    """Laws of what is published, and what was."""
+def _observed(model: Callable[[], None], values: Mapping[str, Any]) -> dict[str, tuple[Released, np.ndarray, np.ndarray]]:
+    """Laws of what is published, what was, and which cells are idle."""
     sites = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
     found = {}
     for name, site in sites.items():
@@ -182,7 +184,7 @@ def _observed(model: Callable[[], None], values: Mapping[str, Any]) -> dict[str,
                 seen = np.broadcast_to(np.asarray(law._mask, bool), np.shape(ends)[:-1])
                 law, ends = law.base_dist, np.where(seen[..., None], ends, [-np.inf, np.inf])
             if isinstance(law, Released):
-                found[name] = (law, np.asarray(ends))
+                found[name] = (law, np.asarray(ends), np.asarray(site["infer"].get(IDLE, False)))
     return found
 
 

@@ -175,6 +175,7 @@ class Definition:
             those that belong to no group of it, in the pilot's coordinates too: the sampler then whitens by the posterior's curvature.
         finer: (data, priors) -> None, the model for an analysis of access: with what could be asked for beside its extracts, as sites through an
             access that shows nothing, and with laws that are given what would be shown together with them. None where the model does as it is.
+            Cells that say nothing through any access are marked by the `infer` of their site (`barriers.released.idle`).
         reads: (site, ends of published numbers) -> ends as the model takes them, where a number says something of its own, such as a zero.
         second: (data, prior table) -> the same model in PyMC, its unknowns under the same names, for a second engine; None where it is not written.
         simulation: how to draw a study, or None.

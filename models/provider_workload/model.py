@@ -17,6 +17,7 @@ from jaxtyping import Array, Float
 from numpyro import distributions as dist
 
 from bayestwin.barriers import Access, Grid
+from bayestwin.barriers.released import idle
 from bayestwin.barriers.selection import SiteSelection
 from bayestwin.laws.expected import Counts, Measure
 from bayestwin.laws.score import Score
@@ -94,7 +95,7 @@ def model(data: Workload, priors: Priors) -> None:
 def released(name: str, law: Counts | Trials | Measure | Score, stream: Stream) -> dict[str, dict[str, Array]]:
     """Condition on what was released of a stream; returns the unknowns of its barriers."""
     unknowns = stream.access.unknowns(stream.grid, f"{name}_")
-    numpyro.sample(name, stream.access.likelihood(law, stream.grid, unknowns), obs=stream.ends)
+    numpyro.sample(name, stream.access.likelihood(law, stream.grid, unknowns), obs=stream.ends, infer=idle(stream.idle))
     return unknowns
 
 
@@ -231,7 +232,7 @@ def drift(data: Workload, priors: Priors) -> Float[Array, "week clinic"]:
 
 
 class Metric(NamedTuple):
-    """A weekly metric on a clock that runs true, in minutes: its variance, and what was published beyond its mean (zero where unknown)."""
+    """A weekly metric on a clock that runs true, in minutes: its variance, what was published beyond its mean (zero where unknown), and where."""
 
     variance: Array
     surplus: Array
@@ -263,8 +264,17 @@ def log_metric(data: Workload, name: str, week: Moments, factor: Array, noise: A
         return Metric(in_minutes, jnp.zeros_like(mean), np.zeros(mean.shape, bool))
     stream = data.streams[name]
     released(name, Measure(jnp.log(mean) + factor - 0.5 * variance, jnp.sqrt(variance), positive=True), stream)
+    published, seen = shown(stream, mean * jnp.exp(factor))
+    return Metric(in_minutes, jnp.where(seen, published * jnp.exp(-factor) - mean, 0.0), seen)
+
+
+def shown(stream: Stream, expected: Array) -> tuple[Array | np.ndarray, np.ndarray]:
+    """What is published of a metric, and where; if asked for, also what no access shows, as is expected."""
     published = np.where(stream.exact, stream.ends[..., 0], 0.0)
-    return Metric(in_minutes, jnp.where(stream.exact, published * jnp.exp(-factor) - mean, 0.0), stream.exact)
+    if not stream.as_expected:
+        return published, stream.exact
+    absent = ~stream.access.present(stream.grid) & ~np.asarray(stream.idle)
+    return jnp.where(absent, jax.lax.stop_gradient(expected), published), stream.exact | absent
 
 
 def given(quantity: Moments, parts: list[tuple[Metric, Array]]) -> Moments:
@@ -299,8 +309,8 @@ def after_hours_metric(
     sd = jnp.sqrt(jnp.square(scale) * (variance + noise * jnp.square(mean)) + NEAR_ZERO**2)
     stream = data.streams[METRICS[3]]
     released(METRICS[3], Measure(scale * loc, sd), stream)
-    published = np.where(stream.exact, stream.ends[..., 0], 0.0)
-    return Metric(jnp.square(sd / scale), jnp.where(stream.exact, published / scale - loc, 0.0), stream.exact)
+    published, seen = shown(stream, scale * loc)
+    return Metric(jnp.square(sd / scale), jnp.where(seen, published / scale - loc, 0.0), seen)
 
 
 def shown_after_hours(data: Workload, path: Path) -> tuple[Array, Array, Array]:

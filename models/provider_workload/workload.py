@@ -183,13 +183,15 @@ class Stream:
         ends: (time, provider, 2) ends of what is known of each cell.
         access: what it came through.
         grid: its cells.
-        as_expected: whether counts that no access shows are taken for known, as many as are expected (`finer.py`).
+        as_expected: whether numbers that no access shows are taken for known, and for what is expected (`finer.py`).
+        idle: cells of which no number says anything, whatever the access (`idle.py`).
     """
 
     ends: np.ndarray
     access: Access
     grid: Grid
     as_expected: bool = False
+    idle: np.ndarray | bool = False
 
     @property
     def exact(self) -> np.ndarray:
@@ -250,7 +252,7 @@ def slow_basis(weeks: int) -> np.ndarray:
     return cosine_basis(weeks)[0][:terms] * np.sqrt(weeks / terms)
 
 
-def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Observations]) -> Workload:
+def observed_workload(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Observations]) -> Workload:
     """Bring a study's observations to the model's dims.
 
     Args:

@@ -80,3 +80,14 @@ def test_absent_minutes_are_given_the_counts_that_would_come_with_them(prepared:
     assert follows(prepared.finer, "speed") > 1.0
     assert follows(prepared.model, "provider_messages") > 1.0
     assert follows(prepared.finer, "provider_messages") == pytest.approx(0.0, abs=1e-9)
+
+
+def test_absent_metrics_are_taken_for_what_is_expected_of_them(laws: tuple[dict, dict], prepared: Prepared) -> None:
+    """So that the total in the record has the mean that it has without its parts, wherever these are not shown."""
+    plain, finer = (np.asarray(law["ehr_minutes"].loc + 0.5 * np.square(law["ehr_minutes"].scale)) for law in laws)
+    parts = [prepared.data.streams[name] for name in ("inbox_minutes", "documentation_minutes")]
+    absent = np.all([~part.access.present(part.grid) for part in parts], axis=0) & ~parts[1].idle
+    counts = prepared.data.streams["advice"]
+    known = np.asarray(prepared.data.span.by_week(counts.access.present(counts.grid).astype(float))) == 7
+    assert (absent & known).any()
+    np.testing.assert_allclose(finer[absent & known], plain[absent & known], rtol=1e-9)
