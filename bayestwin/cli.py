@@ -213,7 +213,12 @@ def validate(
     sites: Annotated[
         int | None, typer.Option(min=0, help="Folds of places, each put aside once and foretold; 4 of a study, none of a run.")
     ] = None,
-    replicates: Annotated[int | None, typer.Option(min=0, help="Simulated studies to fit (simulation-based calibration); none.")] = None,
+    replicates: Annotated[
+        int | None, typer.Option(min=0, help="Simulated studies to fit (simulation-based calibration), from the prior; none.")
+    ] = None,
+    posterior_replicates: Annotated[
+        int | None, typer.Option(min=0, help="Simulated studies to fit, from the posterior: studies like the one at hand; none.")
+    ] = None,
     loo: Annotated[
         int | None,
         typer.Option(min=0, help="Cells that the posterior leans on most, each left out by a refit where Pareto k is above 0.7; none."),
@@ -236,7 +241,8 @@ def validate(
         run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
         with shown() as (say, watch):
             usual = OF_RUN if of_run else OF_STUDY
-            asked = {"origins": origins, "folds": sites, "replicates": replicates, "loo": loo}
+            simulated = {"replicates": replicates, "posterior_replicates": posterior_replicates}
+            asked = {"origins": origins, "folds": sites, **simulated, "loo": loo}
             refits = replace(usual, second=second, **{name: value for name, value in asked.items() if value is not None})
             answer = validate_run(run, refits, scheduler, say, watch)
             say("writing the report")

@@ -16,7 +16,7 @@ from bayestwin.credibility.check import worst_of
 from bayestwin.credibility.fit_by import fit_by_group
 from bayestwin.credibility.influence import without_influential
 from bayestwin.credibility.of_run import checks_of_run
-from bayestwin.credibility.sbc import checks_of_replicates, replicates
+from bayestwin.credibility.sbc import checks_of_replicates, posterior_replicates, replicates
 from bayestwin.credibility.sites import checks_of_sites, left_out
 from bayestwin.credibility.tipping import tipping_points
 from bayestwin.infer.settings import Sampling
@@ -36,7 +36,8 @@ class Refits:
     Attributes:
         origins: past dates to forecast from.
         folds: of places, each put aside once.
-        replicates: simulated studies to fit.
+        replicates: simulated studies to fit, from the prior.
+        posterior_replicates: likewise from the posterior.
         loo: cells that importance sampling cannot leave out, each left out by a refit, at most.
         second: whether to sample with the second engine too.
     """
@@ -44,6 +45,7 @@ class Refits:
     origins: int = 0
     folds: int = 0
     replicates: int = 0
+    posterior_replicates: int = 0
     loo: int = 0
     second: bool = False
 
@@ -53,7 +55,7 @@ class Refits:
                 raise ValueError(f"{name} is {value}; expected 0 or more")
 
 
-PARTS = ("backtest", "sites", "replicates", "loo", "second")
+PARTS = ("backtest", "sites", "replicates", "posterior_replicates", "loo", "second")
 OF_RUN, OF_STUDY = Refits(), Refits(origins=4, folds=4)
 
 
@@ -75,7 +77,7 @@ def validate(
 
     Returns:
         `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
-        quantity and week ahead), `sites` (a row for each fold and stream), `replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
+        quantity and week ahead), `sites` (a row for each fold and stream), `replicates` and `posterior_replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
         refit), `second` (a row for each quantity), `sensitivity` (a row for each parameter and what moves it) and `fit` (a row for each group of cells); kept in the run as `validation.json`.
 
     Raises:
@@ -90,6 +92,7 @@ def validate(
         *checks_of_backtest(rows["backtest"]),
         *checks_of_sites(rows["sites"]),
         *checks_of_replicates(rows["replicates"]),
+        *checks_of_replicates(rows["posterior_replicates"], "posterior"),
         *checks_of_agreement(run, rows["second"]),
     ]
     answer = {
@@ -116,7 +119,8 @@ def _refitted(
     parts: dict[str, list[Piece]] = {
         "backtest": backtest(study, refits.origins, REFIT) if refits.origins else [],
         "sites": left_out(study, refits.folds, REFIT) if refits.folds else [],
-        "replicates": replicates(study, refits.replicates, SIMULATED) if refits.replicates else [],
+        "replicates": replicates(study, refits.replicates, SIMULATED),
+        "posterior_replicates": posterior_replicates(study, refits.posterior_replicates, SIMULATED, run.posterior),
         "loo": without_influential(study, run.tree["log_likelihood"].to_dataset(), refits.loo, REFIT) if refits.loo else [],
         "second": [second_engine(study, SECOND)] if refits.second else [],
     }

@@ -108,18 +108,22 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
 def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
     if found is None:
         return {"validation": None}
-    replicates = found.get("replicates", [])
-    ranks = {name: np.array([row["ranks"][name] for row in replicates]) for name in (replicates[0]["ranks"] if replicates else [])}
-    worst = sorted(ranks, key=lambda name: p_uniform(ranks[name]))[:RANKED]
+    of_prior, of_posterior = (found.get(name, []) for name in ("replicates", "posterior_replicates"))
+    simulated = {"simulated studies": of_prior, "simulated studies about the posterior": of_posterior}
     return {
         "validation": found,
         "judged": _by_threshold(found["checks"]),
         "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
-        "uniform": figures.uniform(ranks, worst) if ranks else None,
-        "replicates": len(replicates),
+        "uniform": {f"{len(rows)} {what}": _uniform(rows) for what, rows in simulated.items() if rows},
         "moved_by": moved_by(found.get("sensitivity", [])),
         "apart": tables.farthest(found.get("fit", [])).to_dict("records"),
     }
+
+
+def _uniform(replicates: list[dict[str, Any]]) -> figures.Picture:
+    """Ranks of the quantities whose ranks are least uniform."""
+    ranks = {name: np.array([row["ranks"][name] for row in replicates]) for name in replicates[0]["ranks"]}
+    return figures.uniform(ranks, sorted(ranks, key=lambda name: p_uniform(ranks[name]))[:RANKED])
 
 
 def _by_threshold(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

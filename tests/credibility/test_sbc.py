@@ -5,9 +5,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bakery_study import write_bakery
+from numpyro.handlers import condition
+from numpyro.infer.util import log_density
 
 import bayestwin as bt
-from bayestwin.credibility.sbc import BLOCK, LOG_LIKELIHOOD, as_told, checks_of_replicates, fit_block, replicates
+from bayestwin.credibility.sbc import (
+    BLOCK,
+    LOG_LIKELIHOOD,
+    Beside,
+    as_told,
+    checks_of_replicates,
+    fit_block,
+    posterior_replicates,
+    replicates,
+)
+from bayestwin.errors import RunError
+from bayestwin.infer.predictive import prior_draws, sites
 from bayestwin.prepared import prepare
 
 SHORT = bt.Sampling(chains=2, draws=100, warmup=100, seed=1)
@@ -54,7 +67,7 @@ def test_blocks_hold_every_replicate_once(tmp_path: Path) -> None:
 def test_simulated_data_are_fitted_and_the_truth_is_ranked(tmp_path: Path) -> None:
     study = bt.read_study(write_bakery(tmp_path / "study"))
     done: list[str] = []
-    found = fit_block(study, range(2), SHORT, lambda progress: done.append(progress.words))
+    found = fit_block(study, range(2), SHORT, watch=lambda progress: done.append(progress.words))
     assert done == ["1 of 2 fits", "2 of 2 fits"]
     assert [one["replicate"] for one in found] == [0, 1]
     for one in found:
@@ -68,8 +81,63 @@ def test_two_fits_of_the_same_data_have_randomness_of_their_own(tmp_path: Path) 
     from bayestwin.credibility.sbc import _fits
 
     prepared = prepare(bt.read_study(write_bakery(tmp_path / "study")))
-    one, other = _fits(prepared, {"bread": np.stack([prepared.data.ends] * 2)}, SHORT)
+    one, other = _fits(prepared, {"bread": np.stack([prepared.data.ends] * 2)}, SHORT, condition)
     assert not np.array_equal(one.sites["sd_shop"], other.sites["sd_shop"])
+
+
+def test_data_that_are_told_beside_a_models_own_count_as_often(tmp_path: Path) -> None:
+    prepared = prepare(bt.read_study(write_bakery(tmp_path / "study")))
+    drawn = prior_draws(prepared.model, np.random.default_rng(1), 1)
+    latent = {name: drawn[name][0] for name in sites(prepared.model).latent}
+    other = np.where(np.isfinite(prepared.data.ends), 3.0, prepared.data.ends)
+
+    def density(model) -> float:
+        return float(log_density(model, (), {}, latent)[0])
+
+    own, replaced = density(prepared.model), density(condition(prepared.model, {"bread": other}))
+    nothing = density(condition(prepared.model, {"bread": np.broadcast_to([-np.inf, np.inf], other.shape)}))
+    assert own != replaced
+    assert density(Beside(prepared.model, {"bread": other})) == pytest.approx(own + replaced - nothing, rel=1e-9)
+
+
+@pytest.fixture(scope="module")
+def baked(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
+    folder = tmp_path_factory.mktemp("baked")
+    return bt.calibrate(write_bakery(folder / "study"), bt.Sampling(chains=4, draws=250, warmup=250, seed=4), folder / "run")
+
+
+def test_draws_of_the_posterior_make_data_and_each_serves_once(baked: bt.Run) -> None:
+    study = bt.read_study(baked.folder.parent / "study")
+    pieces = posterior_replicates(study, BLOCK + 2, SHORT, baked.posterior)
+    drawn = [piece.work.args[3]["customers"] for piece in pieces]
+    assert [len(values) for values in drawn] == [BLOCK, 2]
+    flat = baked.posterior["customers"].to_numpy().reshape(-1)
+    assert np.isin(np.concatenate(drawn), flat).all()
+    assert len(set(np.concatenate(drawn).ravel().tolist())) == BLOCK + 2
+    with pytest.raises(RunError, match="too many"):
+        posterior_replicates(study, flat.size + 1, SHORT, baked.posterior)
+
+
+def test_fits_about_the_posterior_know_more_than_the_studys_own(baked: bt.Run) -> None:
+    from bayestwin.credibility.sbc import _fits
+
+    prepared = prepare(bt.read_study(baked.folder.parent / "study"))
+    (twice,) = _fits(prepared, {"bread": prepared.data.ends[None]}, bt.Sampling(chains=2, draws=500, warmup=200, seed=3), Beside)
+    of_own, of_both = (float(np.std(values)) for values in (baked.posterior["appetite"], twice.sites["appetite"]))
+    assert of_both < 0.85 * of_own
+    found = posterior_replicates(bt.read_study(baked.folder.parent / "study"), 1, SHORT, baked.posterior)[0].work(
+        watch=lambda progress: None
+    )
+    assert set(found[0]["ranks"]) == {"customers", "appetite", "sd_shop", "shop_level", LOG_LIKELIHOOD}
+
+
+@pytest.mark.slow
+def test_the_bakery_is_calibrated_about_its_posterior(baked: bt.Run) -> None:
+    study = bt.read_study(baked.folder.parent / "study")
+    pieces = posterior_replicates(study, 120, bt.Sampling(chains=4, draws=400, warmup=300, seed=2), baked.posterior)
+    checks = list(checks_of_replicates([row for piece in pieces for row in piece.work(watch=lambda progress: None)], "posterior"))
+    assert checks[0].name == "simulation-based calibration about the posterior"
+    assert [check.status for check in checks] == ["PASS", "PASS"]
 
 
 @pytest.mark.slow
@@ -80,7 +148,7 @@ def test_the_bakery_is_calibrated_and_with_a_wrong_prior_it_is_not(tmp_path: Pat
 
     study = bt.read_study(write_bakery(tmp_path / "study"))
     sampling = bt.Sampling(chains=4, draws=400, warmup=300, seed=2)
-    right = [one for block in replicates(study, 120, sampling) for one in block.work(lambda progress: None)]
+    right = [one for block in replicates(study, 120, sampling) for one in block.work(watch=lambda progress: None)]
     assert next(iter(checks_of_replicates(right))).status != "FAIL"
     fits = sbc._fits
 
@@ -89,7 +157,7 @@ def test_the_bakery_is_calibrated_and_with_a_wrong_prior_it_is_not(tmp_path: Pat
         return fits(replace(prepared, priors=prepared.priors.override([prior], "test")), *rest)
 
     monkeypatch.setattr(sbc, "_fits", narrow)
-    wrong = [one for block in replicates(study, 120, sampling) for one in block.work(lambda progress: None)]
+    wrong = [one for block in replicates(study, 120, sampling) for one in block.work(watch=lambda progress: None)]
     check = next(iter(checks_of_replicates(wrong)))
     assert check.status == "FAIL"
     assert "sd_shop" in check.reason or "shop_level" in check.reason
