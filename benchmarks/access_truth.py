@@ -1,11 +1,11 @@
 """Predicted against realised value of access: barriers are lifted in simulated clinics, and the clinics calibrated again.
 
-    uv run python benchmarks/access_truth.py --clinics 30 --out FILE [--at-once 2] [--json]
+    uv run python benchmarks/access_truth.py --clinics 30 [--out FILE] [--at-once 2] [--figure FILE] [--json]
 
 Each clinic is drawn from the prior and calibrated through the barriers of the virtual clinic. What lifting each barrier, and all of them, would leave of
 the variance of every forecast is predicted from that calibration alone. Then the barrier is lifted in the simulator, the clinic calibrated again, and the
-variance that is really left compared. Finished clinics are kept in FILE, a line each, and not repeated; without new ones the command
-prints the table of what is there.
+variance that is really left compared. Finished clinics are kept in a table, access_truth.csv.gz beside this file if no other is named, and not repeated; without new ones
+the command prints what is there.
 """
 
 from __future__ import annotations
@@ -40,6 +40,9 @@ DESIGN = bt.Design(units=8, groups=2, weeks=12)
 SAMPLING = bt.Sampling(chains=2, draws=400, warmup=100)
 POINTS = 4
 LEAST = 1e-9  # variance of what is certain
+INNER = 8  # draws of chance for each draw of the posterior: averages over weeks need few
+BINS, FEW, MOST = 5, 3, 1.6  # of the figure: bins of predicted shares, least clinics in one, highest share shown
+KEPT = Path(__file__).with_suffix(".csv.gz")
 
 
 def clinic_rows(clinic: int) -> list[dict[str, Any]]:
@@ -75,9 +78,9 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
                     "clinic": clinic,
                     "lifted": lifted_name,
                     **asked._asdict(),
-                    "predicted": float(share[i]),
-                    "realised": float(then[i] / now[i]),
-                    "r_hat": max(r_hat, worst),
+                    "predicted": round(float(share[i]), 4),
+                    "realised": round(float(then[i] / now[i]), 4),
+                    "r_hat": round(max(r_hat, worst), 3),
                 }
             )
     return rows
@@ -105,7 +108,7 @@ def _fitted(prepared: Prepared, span: Any, seed: int) -> tuple[dict[str, np.ndar
     definition, data = prepared.twin.definition, prepared.data
     draws = sample(prepared.model, definition.pilot(data), SAMPLING, nesting=prepared.nesting)
     posterior = dataset(draws.sites, definition.dims, data.coords)
-    ahead = averages(definition, data, posterior, span, seed).values
+    ahead = averages(definition, data, posterior, span, seed, INNER).values
     variances = [
         summarise(values)["var_epistemic"]
         for quantity in definition.quantities
@@ -117,12 +120,11 @@ def _fitted(prepared: Prepared, span: Any, seed: int) -> tuple[dict[str, np.ndar
     return flat, np.concatenate(variances), max(float(spreads[name].max()) for name in spreads.data_vars)
 
 
-def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def summary(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Predicted and realised share of variance that is left, by barrier, over quantities and units of a level; errors are between clinics.
 
     Fits that did not converge are told (`r_hat`) and not left out.
     """
-    table = pd.DataFrame(rows)
     found = []
     for (name, level), own in table.groupby(["lifted", "level"], sort=False):
         each = own.groupby("clinic")[["predicted", "realised"]].mean()
@@ -143,28 +145,52 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def draw(table: pd.DataFrame, target: Path) -> None:
+    """A panel a barrier: predicted against realised share of each clinic's quantities, and means of what was predicted alike."""
+    from matplotlib.figure import Figure
+
+    from bayestwin.report.figures import BLUE, GREY, INK
+
+    lifted = list(table["lifted"].unique())
+    figure = Figure(figsize=(9.2, 6.2), layout="constrained")
+    for ax, name in zip(figure.subplots(2, -(-len(lifted) // 2), sharex=True, sharey=True).flat, lifted, strict=False):
+        own = table[table["lifted"] == name].groupby(["clinic", "level", "name"], as_index=False)[["predicted", "realised"]].mean()
+        ax.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
+        ax.plot(own["predicted"], own["realised"].clip(upper=MOST), ".", color=GREY, markersize=3, zorder=1)
+        for _, part in own.groupby(np.floor(own["predicted"] * BINS)):
+            each = part.groupby("clinic")[["predicted", "realised"]].mean()
+            if len(each) >= FEW:
+                error = 1.96 * each["realised"].std() / np.sqrt(len(each))
+                ax.errorbar(each["predicted"].mean(), each["realised"].mean(), error, fmt="o", color=BLUE, markersize=4)
+        ax.set(title=f"{name.replace('_', ' ')} lifted", xlim=(0, 1.05), ylim=(0, MOST))
+    figure.supxlabel("share of a forecast's variance that is predicted to be left")
+    figure.supylabel("share that was left")
+    figure.savefig(target, metadata={"Date": None, "Creator": None}, facecolor="white")
+
+
 def main() -> None:
     """Run what is not there yet and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clinics", type=int, default=30)
     parser.add_argument("--at-once", type=int, default=1, help="clinics side by side, a process each")
-    parser.add_argument("--out", type=Path, required=True, help="JSON lines of finished clinics")
+    parser.add_argument("--out", type=Path, default=KEPT, help="table of finished clinics, CSV")
+    parser.add_argument("--figure", type=Path, help="draw predicted against realised shares")
     parser.add_argument("--json", action="store_true", help="print the machine form")
     given = parser.parse_args()
-    kept = [json.loads(line) for line in given.out.read_text(encoding="utf-8").splitlines()] if given.out.is_file() else []
-    done = {rows[0]["clinic"] for rows in kept}
+    done = set(pd.read_csv(given.out)["clinic"]) if given.out.is_file() else set()
     wanted = [clinic for clinic in range(1, given.clinics + 1) if clinic not in done]
     # A process a clinic: programs compiled for one are of no use to the next.
     with ProcessPoolExecutor(given.at_once, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for rows in track(pool.map(clinic_rows, wanted), "lifting barriers", len(wanted), console=Console(stderr=True)):
-            with given.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(rows) + "\n")
-            kept.append(rows)
-    table = summary([row for rows in kept for row in rows])
+            pd.DataFrame(rows).to_csv(given.out, mode="a", header=not given.out.is_file(), index=False)
+    table = pd.read_csv(given.out)
+    found = summary(table)
+    if given.figure:
+        draw(table, given.figure)
     if given.json:
-        print(json.dumps(table, indent=2))
+        print(json.dumps(found, indent=2))
         return
-    for row in table:
+    for row in found:
         error = "" if row["error"] is None else f" ± {row['error']:.3f}"
         print(
             f"{row['lifted']:16s} {row['level']:10s} {row['clinics']:3d} clinics: predicted {row['predicted']:.2f}, realised {row['realised']:.2f} left; "
