@@ -1,0 +1,57 @@
+"""The truth test's table and figure: means over clinics with their errors, and what a barrier that is lifted shows."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bayestwin as bt
+from bayestwin.prepared import prepare
+from bayestwin.preposterior.current import sites_of_model
+from bayestwin.preposterior.lifting import barrier_names, lifted
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # a script's folder, as it is when the script runs
+
+from access_truth import _lifted, draw, summary
+
+
+def table(clinics: int) -> pd.DataFrame:
+    """Clinics whose realised shares lie 0.1, 0.2, ... beyond what was predicted."""
+    rows = [
+        {
+            "clinic": c,
+            "lifted": "delay",
+            "level": "provider",
+            "name": name,
+            "unit": u,
+            "predicted": share,
+            "realised": share + 0.1 * c,
+            "r_hat": 1.0,
+        }
+        for c in range(1, clinics + 1)
+        for name, share in (("visits", 0.3), ("tlx", 0.7))
+        for u in ("a", "b")
+    ]
+    return pd.DataFrame(rows)
+
+
+def test_shares_are_means_over_clinics_with_the_error_between_them(tmp_path: Path) -> None:
+    (found,) = summary(table(3))
+    assert (found["clinics"], found["predicted"], found["realised"]) == (3, pytest.approx(0.5), pytest.approx(0.7))
+    assert found["apart"] == pytest.approx(0.2)
+    assert found["error"] == pytest.approx(0.1 / 3**0.5)
+    assert summary(table(1))[0]["error"] is None
+    draw(table(3), tmp_path / "truth.svg")
+    assert "delay lifted" in (tmp_path / "truth.svg").read_text(encoding="utf-8")
+
+
+def test_what_a_lifted_barrier_shows_is_what_happened(tmp_path: Path) -> None:
+    bt.simulate_study(tmp_path / "clinic", model="provider_workload", design=bt.Design(units=4, groups=2, weeks=5), seed=3)
+    degraded, clean = (prepare(bt.read_study(path)) for path in (tmp_path / "clinic", tmp_path / "clinic" / "clean"))
+    sites = sites_of_model(degraded.finer, degraded.twin.definition.reads)
+    whole = _lifted(degraded.data, clean.data, lifted(sites, barrier_names(sites)), np.random.default_rng(1))
+    for name, stream in whole.streams.items():
+        np.testing.assert_array_equal(stream.ends, clean.data.streams[name].ends, name)
+        assert not stream.access.barriers
