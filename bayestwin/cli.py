@@ -223,6 +223,9 @@ def validate(
         int | None,
         typer.Option(min=0, help="Cells that the posterior leans on most, each left out by a refit where Pareto k is above 0.7; none."),
     ] = None,
+    density: Annotated[
+        bool, typer.Option("--second-density", help="Weigh the run's draws by the density of the model in PyMC: minutes, no sampling.")
+    ] = False,
     second: Annotated[bool, typer.Option("--second-engine", help="Sample with PyMC too, and compare.")] = False,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a Dask scheduler that refits, or local for worker processes; this process if absent.")
@@ -243,7 +246,7 @@ def validate(
             usual = OF_RUN if of_run else OF_STUDY
             simulated = {"replicates": replicates, "posterior_replicates": posterior_replicates}
             asked = {"origins": origins, "folds": sites, **simulated, "loo": loo}
-            refits = replace(usual, second=second, **{name: value for name, value in asked.items() if value is not None})
+            refits = replace(usual, density=density, second=second, **{name: value for name, value in asked.items() if value is not None})
             answer = validate_run(run, refits, scheduler, say, watch)
             say("writing the report")
             write_report(run)

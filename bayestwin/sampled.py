@@ -37,10 +37,23 @@ def sampled(
     if sampling.engine == "pymc":
         from bayestwin.infer.second import sample_second
 
-        if definition.second is None:
-            remedy = "leave --engine out, or write the model in PyMC (`Definition.second`)"
-            raise ModelError([Fault(prepared.twin.name, "is not written for the second engine", value="pymc", remedy=remedy)])
-        return sample_second(partial(definition.second, prepared.data, prepared.priors), prepared.model, sampling)
+        return sample_second(second_model(prepared), prepared.model, sampling)
     from bayestwin.infer.mcmc import sample
 
     return sample(prepared.model, definition.pilot(prepared.data), sampling, watch, prepared.nesting, checkpoint)
+
+
+def second_model(prepared: Prepared) -> Callable[[], Any]:
+    """What makes the study's model in PyMC.
+
+    Args:
+        prepared: the study brought to its model.
+
+    Raises:
+        ModelError: if the model is not written for the second engine.
+    """
+    definition = prepared.twin.definition
+    if definition.second is None:
+        remedy = "do without it, or write the model in PyMC (`Definition.second`)"
+        raise ModelError([Fault(prepared.twin.name, "is not written for the second engine", value="pymc", remedy=remedy)])
+    return partial(definition.second, prepared.data, prepared.priors)

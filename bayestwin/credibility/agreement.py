@@ -1,8 +1,12 @@
-"""Two posteriors of the same study: means and sds in Monte Carlo errors of both together."""
+"""Two posteriors of the same study: means and sds in Monte Carlo errors of both together, or one's draws weighed by the other's density.
+
+Weighing costs no sampling: where two densities differ by a constant, the draws of one are draws of the other. It judges what is written
+twice, the model and its barriers, and leaves the sampler to other checks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -17,6 +21,8 @@ from bayestwin.study import Study
 
 BOUND, FAR = 4.0, 6.0  # Monte Carlo errors
 MIXED = 1.05  # R-hat of a second engine that can be compared with
+WEIGHED = 100  # draws that the second engine's density is found at
+ALIKE = 1e-6  # log densities that differ by less are the same
 Moments = dict[str, float]
 
 
@@ -85,6 +91,91 @@ def sample_again(study: Study, sampling: Sampling, watch: Callable[[Any], None] 
     r_hat = judge_fit(prepared.model, draws).metrics["rhat_max"]
     found = moments_of(dataset(latent, prepared.twin.definition.dims, prepared.data.coords))
     return [{"quantity": name, "engine": sampling.engine, "r_hat": r_hat} | row for name, row in found.items()]
+
+
+def second_density(study: Study, posterior: xr.Dataset, seed: int) -> Piece:
+    """The density of the study's second model at draws of its posterior.
+
+    Args:
+        study: the study.
+        posterior: of the study, dims chain and draw first.
+        seed: of which draws.
+    """
+    flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
+    chosen = np.sort(np.random.default_rng(seed).permutation(flat.sizes["sample"])[:WEIGHED])
+    drawn = {str(name): values.to_numpy()[chosen] for name, values in flat.data_vars.items()}
+    return Piece("weighing draws by the second engine's density", partial(weigh, study, drawn))
+
+
+def weigh(study: Study, drawn: Mapping[str, np.ndarray], watch: Callable[[Any], None] = lambda progress: None) -> Rows:
+    """Log densities of draws by both models.
+
+    Args:
+        study: the study.
+        drawn: draws by site, leading axis draw.
+        watch: told nothing.
+
+    Returns:
+        A row for each quantity: `quantity`, `engine`, how far its `mean` and `sd` move if the draws are weighed by the other's density over the first's, in
+        sds of the draws; `difference`, the range of the difference of log densities; `share`, of the draws that the weights leave.
+    """
+    from bayestwin.infer.predictive import sites
+    from bayestwin.infer.second import log_density
+    from bayestwin.prepared import prepare
+    from bayestwin.sampled import second_model
+
+    prepared = prepare(study)
+    latent = {name: np.asarray(drawn[name], float) for name in sites(prepared.model).latent}
+    theirs = log_density(second_model(prepared))
+    points = [{name: values[i] for name, values in latent.items()} for i in range(len(next(iter(latent.values()))))]
+    difference = np.array([theirs(point) for point in points]) - _log_densities(prepared.model, latent)
+    weights = np.exp(difference - difference.max())
+    weights /= weights.sum()
+    common = {"engine": "pymc", "difference": float(np.ptp(difference)), "share": float(1.0 / np.square(weights).sum() / len(weights))}
+    return [
+        {"quantity": name, **common, **_moved(values.reshape(len(values), -1).mean(1), weights)}
+        for name, values in latent.items()
+        if values.size
+    ]
+
+
+def _log_densities(model: Callable[[], None], latent: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Log density of a NumPyro model at many points, up to a constant."""
+    import jax
+    from numpyro.infer.util import log_density
+
+    return np.asarray(jax.jit(partial(jax.lax.map, lambda point: log_density(model, (), {}, point)[0]))(dict(latent)))
+
+
+def _moved(values: np.ndarray, weights: np.ndarray) -> Moments:
+    """How far weights move mean and sd, in sds of the values."""
+    spread = max(values.std(), np.finfo(float).tiny)
+    mean = weights @ values
+    sd = np.sqrt(weights @ np.square(values - mean))
+    return {"mean": float((mean - values.mean()) / spread), "sd": float((sd - values.std()) / spread)}
+
+
+def checks_of_density(rows: Rows) -> Iterator[Check]:
+    """Whether the model that is written for another engine has the same density.
+
+    Args:
+        rows: of `weigh`.
+    """
+    if not rows:
+        return
+    worst = max(rows, key=lambda row: max(abs(row["mean"]), abs(row["sd"])))
+    moved = max(abs(worst["mean"]), abs(worst["sd"]))
+    alike = rows[0]["difference"] <= ALIKE
+    yield Check(
+        f"density of the model in {rows[0]['engine']}",
+        "PASS" if alike else "FAIL",
+        rows[0]["difference"],
+        f"log densities at draws of the posterior differ by a constant, within {ALIKE:g}",
+        f"log densities at {WEIGHED} draws differ by a constant within {rows[0]['difference']:.1g}; weighed by the other density they count as {rows[0]['share']:.0%} of "
+        f"as many, and no mean or sd of {len(rows)} quantities moves by more than {moved:.1g} sds",
+        "" if alike else f"one of the two models is wrong: {worst['quantity']} moves most",
+        "bayestwin's own bound",
+    )
 
 
 def checks_of_agreement(run: Run, rows: Rows) -> Iterator[Check]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bayestwin.analyse.scaling import power_scaling
-from bayestwin.credibility.agreement import checks_of_agreement, second_engine
+from bayestwin.credibility.agreement import checks_of_agreement, checks_of_density, second_density, second_engine
 from bayestwin.credibility.backtest import backtest, checks_of_backtest
 from bayestwin.credibility.campaign import Piece, campaign
 from bayestwin.credibility.check import worst_of
@@ -39,6 +39,7 @@ class Refits:
         replicates: simulated studies to fit, from the prior.
         posterior_replicates: likewise from the posterior.
         loo: cells that importance sampling cannot leave out, each left out by a refit, at most.
+        density: whether to weigh the run's draws by the density of the model that is written for the second engine.
         second: whether to sample with the second engine too.
     """
 
@@ -47,6 +48,7 @@ class Refits:
     replicates: int = 0
     posterior_replicates: int = 0
     loo: int = 0
+    density: bool = False
     second: bool = False
 
     def __post_init__(self) -> None:
@@ -55,7 +57,7 @@ class Refits:
                 raise ValueError(f"{name} is {value}; expected 0 or more")
 
 
-PARTS = ("backtest", "sites", "replicates", "posterior_replicates", "loo", "second")
+PARTS = ("backtest", "sites", "replicates", "posterior_replicates", "loo", "density", "second")
 OF_RUN, OF_STUDY = Refits(), Refits(origins=4, folds=4)
 
 
@@ -78,7 +80,7 @@ def validate(
     Returns:
         `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
         quantity and week ahead), `sites` (a row for each fold and stream), `replicates` and `posterior_replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
-        refit), `second` (a row for each quantity), `sensitivity` (a row for each parameter and what moves it) and `fit` (a row for each group of cells); kept in the run as `validation.json`.
+        refit), `density` and `second` (a row for each quantity), `sensitivity` (a row for each parameter and what moves it) and `fit` (a row for each group of cells); kept in the run as `validation.json`.
 
     Raises:
         RunError: if something is to be refitted, and the study has changed since the run or has too few weeks, or the scheduler cannot be reached.
@@ -93,6 +95,7 @@ def validate(
         *checks_of_sites(rows["sites"]),
         *checks_of_replicates(rows["replicates"]),
         *checks_of_replicates(rows["posterior_replicates"], "posterior"),
+        *checks_of_density(rows["density"]),
         *checks_of_agreement(run, rows["second"]),
     ]
     answer = {
@@ -122,6 +125,7 @@ def _refitted(
         "replicates": replicates(study, refits.replicates, SIMULATED),
         "posterior_replicates": posterior_replicates(study, refits.posterior_replicates, SIMULATED, run.posterior),
         "loo": without_influential(study, run.tree["log_likelihood"].to_dataset(), refits.loo, REFIT) if refits.loo else [],
+        "density": [second_density(study, run.posterior, SIMULATED.seed)] if refits.density else [],
         "second": [second_engine(study, SECOND)] if refits.second else [],
     }
     pieces = [piece for part in parts.values() for piece in part]

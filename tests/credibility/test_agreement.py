@@ -12,7 +12,7 @@ from bakery_study import write_bakery
 from model_parts import model_part
 
 import bayestwin as bt
-from bayestwin.credibility.agreement import checks_of_agreement, moments_of, sample_again
+from bayestwin.credibility.agreement import checks_of_agreement, checks_of_density, moments_of, sample_again, second_density
 from bayestwin.credibility.validation import SECOND
 from bayestwin.errors import ModelError
 
@@ -77,3 +77,45 @@ def test_both_engines_find_the_same_posterior(
     run = bt.calibrate(study, bt.Sampling(draws=1500, warmup=500), tmp_path / "run")
     (check,) = checks_of_agreement(run, sample_again(study, SECOND))
     assert check.status == "PASS", check.reason
+
+
+@pytest.fixture(scope="module")
+def practices(tmp_path_factory: pytest.TempPathFactory) -> bt.Run:
+    pytest.importorskip("pymc")
+    from bayestwin.twin.twin import Design
+
+    folder = tmp_path_factory.mktemp("practices")
+    bt.simulate_study(folder / "study", model="gp_appointments", design=Design(units=6, groups=2, weeks=8), seed=3)
+    return bt.calibrate(folder / "study", bt.Sampling(chains=2, draws=100, warmup=100), folder / "run")
+
+
+def test_draws_are_weighed_alike_by_a_model_that_is_the_same(practices: bt.Run) -> None:
+    found = second_density(bt.read_study(practices.folder.parent / "study"), practices.posterior, 1).work(lambda progress: None)
+    assert {row["quantity"] for row in found} >= {"region_level", "sd_region"}
+    assert found[0]["share"] == pytest.approx(1.0, abs=1e-6)
+    assert all(abs(row[part]) < 1e-6 for row in found for part in ("mean", "sd"))
+    (check,) = checks_of_density(found)
+    assert check.status == "PASS", check.reason
+
+
+def test_a_prior_that_differs_shows_in_weights(practices: bt.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bayestwin.infer import second
+
+    study = bt.read_study(practices.folder.parent / "study")
+    right = second.log_density
+
+    def tilted(made):
+        density = right(made)
+        return lambda point: density(point) + 3.0 * float(np.sum(point["region_level"]))
+
+    monkeypatch.setattr(second, "log_density", tilted)
+    found = second_density(study, practices.posterior, 1).work(lambda progress: None)
+    (check,) = checks_of_density(found)
+    moved = {row["quantity"]: row["mean"] for row in found}
+    assert check.status == "FAIL"
+    assert moved["region_level"] > 0.0
+    assert found[0]["share"] < 1.0
+
+
+def test_no_density_is_compared_where_none_was_asked() -> None:
+    assert list(checks_of_density([])) == []

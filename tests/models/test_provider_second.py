@@ -18,6 +18,7 @@ import bayestwin as bt
 from bayestwin.barriers import Access, Coverage, Delay, Embargo, NonResponse, Round, SiteSelection, Suppress, TopCode
 from bayestwin.errors import ModelError
 from bayestwin.infer.predictive import prior_draws, sites
+from bayestwin.infer.second import log_density as second_density
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.twin.twin import Design
 
@@ -84,7 +85,7 @@ def held_alike(prepared: Prepared, data: Any) -> None:
     drawn = prior_draws(model, np.random.default_rng(1), POINTS)
     points = {name: drawn[name] for name in names}
     ours = np.asarray(first(model)(points))
-    density = second(made)
+    density = second_density(lambda: made)
     theirs = np.array([density({name: values[i] for name, values in points.items()}) for i in range(POINTS)])
     assert np.isfinite(ours).all()
     assert np.ptp(ours) > 100.0
@@ -95,20 +96,6 @@ def first(model: Callable[[], None]) -> Any:
     """Log density of a NumPyro model at many points, by a program that is made fast rather than fast."""
     quick = {"xla_backend_optimization_level": 0}
     return jax.jit(partial(jax.lax.map, lambda point: log_density(model, (), {}, point)[0]), compiler_options=quick)
-
-
-def second(made: Any) -> Callable[[dict[str, np.ndarray]], float]:
-    """Log density of a PyMC model at a point of its unknowns on their own scales."""
-    from pytensor.graph.replace import graph_replace
-
-    own = {variable: variable.type(name=variable.name) for variable in made.free_RVs}
-    moved = {}
-    for variable, given in own.items():
-        transform = made.rvs_to_transforms[variable]
-        moved[made.rvs_to_values[variable]] = given if transform is None else transform.forward(given, *variable.owner.inputs)
-    parts = graph_replace(made.logp(jacobian=False, sum=False), moved)
-    found = made.compile_fn(parts, inputs=list(own.values()), mode="FAST_COMPILE", on_unused_input="ignore")
-    return lambda point: sum(float(np.sum(part)) for part in found(point))
 
 
 def test_a_day_of_which_nothing_can_be_reported_yet_says_nothing(clinics: dict[str, Path]) -> None:
