@@ -40,7 +40,7 @@ DESIGN = bt.Design(units=8, groups=2, weeks=12)
 SAMPLING = bt.Sampling(chains=2, draws=400, warmup=100)
 POINTS = 4
 LEAST = 1e-9  # variance of what is certain
-INNER = 8  # draws of chance for each draw of the posterior: averages over weeks need few
+THIN, INNER = 4, 8  # every fourth draw is followed into the weeks ahead, with so many draws of chance: averages over weeks need few
 BINS, FEW, MOST = 5, 3, 1.6  # of the figure: bins of predicted shares, least clinics in one, highest share shown
 KEPT = Path(__file__).with_suffix(".csv.gz")
 
@@ -108,7 +108,7 @@ def _fitted(prepared: Prepared, span: Any, seed: int) -> tuple[dict[str, np.ndar
     definition, data = prepared.twin.definition, prepared.data
     draws = sample(prepared.model, definition.pilot(data), SAMPLING, nesting=prepared.nesting)
     posterior = dataset(draws.sites, definition.dims, data.coords)
-    ahead = averages(definition, data, posterior, span, seed, INNER).values
+    ahead = averages(definition, data, posterior.isel(draw=slice(None, None, THIN)), span, seed, INNER).values
     variances = [
         summarise(values)["var_epistemic"]
         for quantity in definition.quantities
