@@ -34,6 +34,7 @@ from bayestwin.infer.mcmc import Draws, sample
 from bayestwin.infer.predictive import sites as names_of
 from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts
+from bayestwin.preposterior.bent import bent, by_order
 from bayestwin.preposterior.current import Current, current, released_sites
 from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, lifted
@@ -96,7 +97,9 @@ def foretold(at: Current, arms: Mapping[str, Accesses], names: tuple[str, ...]) 
     """Shares that are left by the fast answer, and their errors over the points."""
     above, below = np.split(np.concatenate([_flat(around(at)[name]) for name in names], axis=1), 2)
     slopes, wanted = 0.5 * (above - below), list(arms.values())
-    left = gains(at, released_sites(at), wanted, POINTS, 1).variances(wanted, slopes) / np.square(slopes).sum(0)
+    normal = gains(at, released_sites(at), wanted, POINTS, 1).variances(wanted, slopes) / np.square(slopes).sum(0)
+    drawn = at.sites(at.draws)
+    left = bent(normal, by_order(np.concatenate([_flat(drawn[name]) for name in names], axis=1)))
     error = left.std(0, ddof=1) / np.sqrt(POINTS)
     return dict(zip(arms, left.mean(0), strict=True)), dict(zip(arms, error, strict=True))
 

@@ -30,6 +30,7 @@ from bayestwin.infer.device import prepare_device
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.posterior import dataset
 from bayestwin.prepared import Prepared, prepare
+from bayestwin.preposterior.bent import bent, by_order
 from bayestwin.preposterior.current import current, released_sites
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.lifting import barrier_names, lifted
@@ -58,18 +59,18 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
         degraded, clean = (prepare(bt.read_study(path)) for path in (folder, folder / "clean"))
     definition, data = degraded.twin.definition, degraded.data
     span = definition.future(data, degraded.study.horizon_weeks, Scenario(), degraded.study.calendar)
-    draws, now, r_hat = _fitted(degraded, span, clinic)
+    draws, now, orders, r_hat = _fitted(degraded, span, clinic)
     at = current(degraded.model, definition.pilot(data), degraded.nesting, SAMPLING, draws, degraded.finer)
     sites = released_sites(at, definition.reads)
     names = barrier_names(sites)
     wanted = [lifted(sites, [name]) for name in names] + [lifted(sites, names)]
     followed = slopes(around(at), definition, data, span, clinic)
     predicted = gains(at, sites, wanted, POINTS, clinic).variances(wanted, followed.values)
-    shares = predicted.mean(0) / np.square(followed.values).sum(0)
+    shares = bent(predicted / np.maximum(np.square(followed.values).sum(0), LEAST), orders).mean(0)
     rows = []
     for lifted_name, accesses, share in zip([*names, "all"], wanted, shares, strict=True):
         other = replace(degraded, data=_lifted(data, clean.data, accesses, np.random.default_rng([clinic, len(rows)])))
-        _, then, worst = _fitted(other, span, clinic)
+        _, then, _, worst = _fitted(other, span, clinic)
         for i, asked in enumerate(followed.asked):
             if now[i] <= LEAST:
                 continue  # nothing is unknown but what the estimate of a variance has clipped at zero
@@ -101,23 +102,23 @@ def _lifted(data: Any, clean: Any, accesses: dict, rng: np.random.Generator) -> 
     return replace(data, streams=streams)
 
 
-def _fitted(prepared: Prepared, span: Any, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray, float]:
-    """Draws by site, epistemic variance of every weekly average, and the worst R-hat of a spread."""
+def _fitted(prepared: Prepared, span: Any, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray, float]:
+    """Draws by site, of every weekly average the epistemic variance and how it is bent, and the worst R-hat of a spread."""
     import arviz as az
 
     definition, data = prepared.twin.definition, prepared.data
     draws = sample(prepared.model, definition.pilot(data), SAMPLING, nesting=prepared.nesting)
     posterior = dataset(draws.sites, definition.dims, data.coords)
     ahead = averages(definition, data, posterior.isel(draw=slice(None, None, THIN)), span, seed, INNER).values
-    variances = [
-        summarise(values)["var_epistemic"]
-        for quantity in definition.quantities
-        for (_, name), values in ahead.items()
-        if name == quantity.name
-    ]
+    each = [values for quantity in definition.quantities for (_, name), values in ahead.items() if name == quantity.name]
+    variances, orders = ([found(values) for values in each] for found in (_epistemic, lambda values: by_order(values.mean(1))))
     spreads = az.rhat(posterior[[name for name in posterior.data_vars if str(name).startswith("sd_")]])
     flat = {name: values.reshape(-1, *values.shape[2:]) for name, values in draws.sites.items()}
-    return flat, np.concatenate(variances), max(float(spreads[name].max()) for name in spreads.data_vars)
+    return flat, np.concatenate(variances), np.concatenate(orders), max(float(spreads[name].max()) for name in spreads.data_vars)
+
+
+def _epistemic(values: np.ndarray) -> np.ndarray:
+    return summarise(values)["var_epistemic"]
 
 
 def summary(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -26,6 +26,7 @@ from bayestwin.analyse.verdict import judge_fit
 from bayestwin.infer.device import prepare_device
 from bayestwin.infer.posterior import dataset
 from bayestwin.prepared import Prepared, prepare
+from bayestwin.preposterior.bent import bent, by_order
 from bayestwin.preposterior.current import current, released_sites
 from bayestwin.preposterior.expected import gains
 from bayestwin.preposterior.lifting import lifted
@@ -100,7 +101,9 @@ def predicted(now: Fitted, sampling: bt.Sampling) -> pd.DataFrame:
     wanted = [lifted(sites, [BARRIER])]
     followed = slopes(around(at), definition, data, _ahead(prepared), 0)
     normal = np.square(followed.values).sum(0)
-    left = gains(at, sites, wanted, POINTS, 0).variances(wanted, followed.values)[:, 0] / normal
+    each = [values.mean(1) for quantity in definition.quantities for (_, name), values in now.drawn.items() if name == quantity.name]
+    orders = np.concatenate([by_order(values) for values in each])
+    left = bent(gains(at, sites, wanted, POINTS, 0).variances(wanted, followed.values)[:, 0] / normal, orders)
     table = pd.DataFrame([asked._asdict() for asked in followed.asked])
     return table.assign(predicted=left.mean(0), predicted_error=left.std(0, ddof=1) / np.sqrt(POINTS), normal=normal)
 

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bayestwin.preposterior import regression
+from bayestwin.preposterior.bent import bent
 from bayestwin.preposterior.current import Site
 from bayestwin.preposterior.decision import Decision, covariances, weeks_left, worth
 from bayestwin.preposterior.quantities import Asked
@@ -115,7 +116,8 @@ def learned(found: Answers) -> list[dict[str, Any]]:
     regressed = [explained(draws.parameters[..., n], draws.answers, draws.chance) for n in range(len(parameters))]
     for place, i in enumerate(i for i, asked in enumerate(found.asked) if asked.level == level):
         both = found.slopes[:, parameters].T @ found.slopes[:, i]
-        share = np.square(both) / np.maximum(found.normal[parameters] * found.normal[i], np.finfo(float).tiny)
+        straight = np.square(both) / np.maximum(found.normal[parameters] * found.normal[i], np.finfo(float).tiny)
+        share = 1.0 - bent(1.0 - straight[None, :, None], found.orders[[i]])[0, :, 0]
         rows += [
             {"quantity": found.asked[i].name, "parameter": found.asked[j].name, "element": found.asked[j].unit}
             | {"value": found.epistemic[i] * part, "share": part, "method": METHOD}

@@ -2,7 +2,7 @@
 
 For barriers S lifted, V(S) is the expected posterior variance of a quantity. What access costs is V(∅) - V(all); it is divided among the barriers
 by Shapley values, which sum to it exactly whatever the order in which barriers are lifted. V(S) comes from the normal approximation in
-`expected.py`; its shares are laid over the variance of the posterior draws, and how far the two agree is told beside every number.
+`expected.py`, bent as the posterior draws of each quantity are (`bent.py`); its shares are laid over the variance of these draws, and how far the two agree is told beside every number.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
 from bayestwin.prepared import Prepared
 from bayestwin.preposterior import rows
+from bayestwin.preposterior.bent import bent, by_order
 from bayestwin.preposterior.current import Current, Site, current, released_sites
 from bayestwin.preposterior.decision import Decision, read_decision, without_chance
 from bayestwin.preposterior.decision import pairs as option_pairs
@@ -232,13 +233,17 @@ def _answers(
     knowledge = _knowledge(definition, posterior, drawn, names)
     tables = [summarise(values) for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
     tables += [_of_parameter(posterior[name].to_numpy()) for name in names]
+    each = [values.mean(1) for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
+    each += [_flat(posterior[name].to_numpy()) for name in names]
+    orders = np.concatenate([by_order(values) for values in each])
     mean, aleatoric, epistemic = (np.concatenate([table[c] for table in tables]) for c in ("mean", "var_aleatoric", "var_epistemic"))
     whole = [i for i, asked in enumerate(followed.asked) if asked.level == definition.whole]
     benefit, moved = np.empty((0, 0)), np.empty((len(followed.values), 0))
     if chosen is not None:
         of_options = [ahead(scenario) for scenario in chosen[1]]
         benefit, moved = _benefits(chosen[0], definition, of_options, whole)
-    return Answers(followed.asked, mean, aleatoric, epistemic, np.hstack([followed.values, moved]), benefit, knowledge, at, whole[0], seed)
+    followed_by_all = np.hstack([followed.values, moved])
+    return Answers(followed.asked, mean, aleatoric, epistemic, followed_by_all, orders, benefit, knowledge, at, whole[0], seed)
 
 
 def _knowledge(definition: Definition, posterior: xr.Dataset, drawn: Drawn, names: Sequence[str]) -> Knowledge:
@@ -277,8 +282,12 @@ def _benefits(
 
 def _of_parameter(values: Float[np.ndarray, "chain draw ..."]) -> dict[str, np.ndarray]:
     """Mean and variances of a parameter, which chance has no part in."""
-    flat = values.reshape(values.shape[0] * values.shape[1], -1)
+    flat = _flat(values)
     return {"mean": flat.mean(0), "var_aleatoric": np.zeros(flat.shape[1]), "var_epistemic": flat.var(0, ddof=1)}
+
+
+def _flat(values: Float[np.ndarray, "chain draw ..."]) -> Float[np.ndarray, "draw element"]:
+    return values.reshape(values.shape[0] * values.shape[1], -1).astype(float)
 
 
 class Knowledge(NamedTuple):
@@ -305,6 +314,7 @@ class Answers:
         aleatoric, epistemic: variances, of the posterior's draws, (quantity,).
         slopes: in the coordinates of the posterior, (coordinate, quantity); after those that were asked for, the changes of net benefit that
             further options make, and sums of two of these.
+        orders: shares of the variance of each that was asked for by order of Hermite polynomial (`bent.py`), (quantity, order); changes of net benefit are taken as lines.
         benefit: net benefit of each option by posterior draw, (draw, option); empty without a decision.
         knowledge: draws of parameters and quantities of the whole.
         at: the posterior.
@@ -317,6 +327,7 @@ class Answers:
     aleatoric: Float[np.ndarray, " quantity"]
     epistemic: Float[np.ndarray, " quantity"]
     slopes: Float[np.ndarray, "coordinate quantity"]
+    orders: Float[np.ndarray, "quantity order"]
     benefit: Float[np.ndarray, "draw option"]
     knowledge: Knowledge
     at: Current
@@ -334,7 +345,9 @@ class Answers:
         """Share of the epistemic variance that each access would leave."""
         prospects = gains(self.at, sites, wanted, POINTS, self.seed)
         variances = prospects.variances(wanted, self.slopes, lambda done: watch(Done(done, POINTS)))
-        return np.where(self.normal > 0, variances / np.where(self.normal > 0, self.normal, 1.0), 1.0)
+        shares = np.where(self.normal > 0, variances / np.where(self.normal > 0, self.normal, 1.0), 1.0)
+        asked = len(self.asked)
+        return np.concatenate([bent(shares[..., :asked], self.orders), shares[..., asked:]], axis=-1)
 
     def left_of_first(
         self, sites: Mapping[str, Site], variants: Sequence[Accesses], watch: Callable[[Done], None]
@@ -348,4 +361,5 @@ class Answers:
         """
         slopes, now = self.slopes[:, [self.primary]], self.normal[self.primary]
         variances = gains(self.at, sites, variants, POINTS, self.seed).kept(slopes, lambda done: watch(Done(done, POINTS)))
-        return lambda accesses: variances(accesses)[:, 0] / now if now > 0 else np.ones(POINTS)
+        orders = self.orders[[self.primary]]
+        return lambda accesses: bent(variances(accesses) / now, orders)[:, 0] if now > 0 else np.ones(POINTS)
