@@ -14,6 +14,7 @@ import argparse
 import json
 import multiprocessing
 import tempfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -31,8 +32,8 @@ from bayestwin.infer.mcmc import sample
 from bayestwin.infer.posterior import dataset
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.preposterior.bent import bent, by_order
-from bayestwin.preposterior.current import current, released_sites
-from bayestwin.preposterior.expected import gains
+from bayestwin.preposterior.current import Site, current, released_sites
+from bayestwin.preposterior.expected import Accesses, gains
 from bayestwin.preposterior.lifting import barrier_names, lifted
 from bayestwin.preposterior.quantities import around, slopes
 from bayestwin.twin.scenario import Scenario
@@ -69,7 +70,7 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
     shares = bent(predicted / np.maximum(np.square(followed.values).sum(0), LEAST), orders).mean(0)
     rows = []
     for lifted_name, accesses, share in zip([*names, "all"], wanted, shares, strict=True):
-        other = replace(degraded, data=_lifted(data, clean.data, accesses, np.random.default_rng([clinic, len(rows)])))
+        other = replace(degraded, data=_lifted(data, clean.data, sites, accesses, np.random.default_rng([clinic, len(rows)])))
         _, then, _, worst = _fitted(other, span, clinic)
         for i, asked in enumerate(followed.asked):
             if now[i] <= LEAST:
@@ -87,18 +88,22 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _lifted(data: Any, clean: Any, accesses: dict, rng: np.random.Generator) -> Any:
-    """The clinic's data with some streams drawn again, through other accesses, from what happened."""
+def _lifted(data: Any, clean: Any, sites: Mapping[str, Site], accesses: Accesses, rng: np.random.Generator) -> Any:
+    """The clinic's data with some streams drawn again, through other accesses, from what happened.
+
+    Cells that say nothing now though they are released, such as a week without an answer, say nothing then, and as many of the others.
+    """
     streams = dict(data.streams)
     for name, access in accesses.items():
         known, grid = clean.streams[name], data.streams[name].grid
         happened = np.where(known.exact, known.ends[..., 0], 0.0)
         whole = happened.astype(int) if (happened == np.round(happened)).all() else happened
         seen = access.degrade(rng, whole, grid)
-        as_read = np.where(
-            seen.present[..., None], known.ends, [-np.inf, np.inf]
-        )  # of what is no number, such as minutes of a week of leave
-        streams[name] = replace(data.streams[name], access=access, ends=np.where(known.exact[..., None], seen.cells, as_read))
+        ends = np.where(
+            known.exact[..., None], seen.cells, known.ends
+        )  # of what is no number: after-hours minutes of which none were shown
+        speaks = seen.present & (rng.random(grid.shape) < sites[name].told(access))
+        streams[name] = replace(data.streams[name], access=access, ends=np.where(speaks[..., None], ends, [-np.inf, np.inf]))
     return replace(data, streams=streams)
 
 

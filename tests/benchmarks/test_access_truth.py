@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 import bayestwin as bt
+from bayestwin.cells import known_cells
 from bayestwin.prepared import prepare
 from bayestwin.preposterior.current import sites_of_model
 from bayestwin.preposterior.lifting import barrier_names, lifted
@@ -51,7 +52,22 @@ def test_what_a_lifted_barrier_shows_is_what_happened(tmp_path: Path) -> None:
     bt.simulate_study(tmp_path / "clinic", model="provider_workload", design=bt.Design(units=4, groups=2, weeks=5), seed=3)
     degraded, clean = (prepare(bt.read_study(path)) for path in (tmp_path / "clinic", tmp_path / "clinic" / "clean"))
     sites = sites_of_model(degraded.finer, degraded.twin.definition.reads)
-    whole = _lifted(degraded.data, clean.data, lifted(sites, barrier_names(sites)), np.random.default_rng(1))
+    whole = _lifted(degraded.data, clean.data, sites, lifted(sites, barrier_names(sites)), np.random.default_rng(1))
     for name, stream in whole.streams.items():
-        np.testing.assert_array_equal(stream.ends, clean.data.streams[name].ends, name)
         assert not stream.access.barriers
+        told = known_cells(stream.ends)
+        np.testing.assert_array_equal(stream.ends[told], clean.data.streams[name].ends[told], name)
+        if name != "tlx":
+            np.testing.assert_array_equal(told, known_cells(clean.data.streams[name].ends), name)
+
+
+def test_weeks_without_an_answer_stay_without_and_others_answer_as_often(tmp_path: Path) -> None:
+    bt.simulate_study(tmp_path / "clinic", model="provider_workload", design=bt.Design(units=6, groups=2, weeks=16), seed=4)
+    degraded, clean = (prepare(bt.read_study(path)) for path in (tmp_path / "clinic", tmp_path / "clinic" / "clean"))
+    sites, now = sites_of_model(degraded.finer), degraded.data.streams["tlx"]
+    released, answered = now.access.present(now.grid), known_cells(now.ends)
+    assert not answered[released].all()
+    accesses = lifted(sites, ["site_selection"])
+    then = known_cells(_lifted(degraded.data, clean.data, sites, accesses, np.random.default_rng(2)).streams["tlx"].ends)
+    np.testing.assert_array_equal(then[released], answered[released])
+    assert then[~released].mean() == pytest.approx(answered[released].mean(), abs=0.2)
