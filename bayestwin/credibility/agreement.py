@@ -101,10 +101,9 @@ def second_density(study: Study, posterior: xr.Dataset, seed: int) -> Piece:
         posterior: of the study, dims chain and draw first.
         seed: of which draws.
     """
-    flat = posterior.stack(sample=("chain", "draw")).transpose("sample", ...)
-    chosen = np.sort(np.random.default_rng(seed).permutation(flat.sizes["sample"])[:WEIGHED])
-    drawn = {str(name): values.to_numpy()[chosen] for name, values in flat.data_vars.items()}
-    return Piece("weighing draws by the second engine's density", partial(weigh, study, drawn))
+    from bayestwin.infer.posterior import some_draws
+
+    return Piece("weighing draws by the second engine's density", partial(weigh, study, some_draws(posterior, WEIGHED, seed)))
 
 
 def weigh(study: Study, drawn: Mapping[str, np.ndarray], watch: Callable[[Any], None] = lambda progress: None) -> Rows:
@@ -117,7 +116,7 @@ def weigh(study: Study, drawn: Mapping[str, np.ndarray], watch: Callable[[Any], 
 
     Returns:
         A row for each quantity: `quantity`, `engine`, how far its `mean` and `sd` move if the draws are weighed by the other's density over the first's, in
-        sds of the draws; `difference`, the range of the difference of log densities; `share`, of the draws that the weights leave.
+        sds of the draws; `draws`, their number; `difference`, the range of the difference of log densities; `share`, of the draws that the weights leave.
     """
     from bayestwin.infer.predictive import sites
     from bayestwin.infer.second import log_density
@@ -131,7 +130,8 @@ def weigh(study: Study, drawn: Mapping[str, np.ndarray], watch: Callable[[Any], 
     difference = np.array([theirs(point) for point in points]) - _log_densities(prepared.model, latent)
     weights = np.exp(difference - difference.max())
     weights /= weights.sum()
-    common = {"engine": "pymc", "difference": float(np.ptp(difference)), "share": float(1.0 / np.square(weights).sum() / len(weights))}
+    share = float(1.0 / np.square(weights).sum() / len(weights))
+    common = {"engine": "pymc", "draws": len(points), "difference": float(np.ptp(difference)), "share": share}
     return [
         {"quantity": name, **common, **_moved(values.reshape(len(values), -1).mean(1), weights)}
         for name, values in latent.items()
@@ -163,16 +163,16 @@ def checks_of_density(rows: Rows) -> Iterator[Check]:
     """
     if not rows:
         return
-    worst = max(rows, key=lambda row: max(abs(row["mean"]), abs(row["sd"])))
+    first, worst = rows[0], max(rows, key=lambda row: max(abs(row["mean"]), abs(row["sd"])))
     moved = max(abs(worst["mean"]), abs(worst["sd"]))
-    alike = rows[0]["difference"] <= ALIKE
+    alike = first["difference"] <= ALIKE
     yield Check(
-        f"density of the model in {rows[0]['engine']}",
+        f"density of the model in {first['engine']}",
         "PASS" if alike else "FAIL",
-        rows[0]["difference"],
+        first["difference"],
         f"log densities at draws of the posterior differ by a constant, within {ALIKE:g}",
-        f"log densities at {WEIGHED} draws differ by a constant within {rows[0]['difference']:.1g}; weighed by the other density they count as {rows[0]['share']:.0%} of "
-        f"as many, and no mean or sd of {len(rows)} quantities moves by more than {moved:.1g} sds",
+        f"the difference of log densities varies by {first['difference']:.1g} over {first['draws']} draws; weighed by the other density these count as "
+        f"{first['share']:.0%} of as many, and no mean or sd of {len(rows)} quantities moves by more than {moved:.1g} sds",
         "" if alike else f"one of the two models is wrong: {worst['quantity']} moves most",
         "bayestwin's own bound",
     )

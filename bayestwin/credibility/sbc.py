@@ -72,18 +72,19 @@ def posterior_replicates(study: Study, count: int, sampling: Sampling, posterior
     Raises:
         RunError: if it has fewer draws than fits are asked for.
     """
-    flat = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in posterior.items()}
-    total = len(next(iter(flat.values())))
+    from bayestwin.infer.posterior import some_draws
+
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
     if count > total:
         remedy = "calibrate with more draws, or ask for fewer replicates"
         raise RunError(
             [Fault("--posterior-replicates", "too many", value=str(count), expected=f"at most {total}, the draws", remedy=remedy)]
         )
-    chosen = np.random.default_rng(sampling.seed).permutation(total)[:count]
+    drawn = some_draws(posterior, count, sampling.seed)
     return [
         Piece(
             f"fitting {_numbers(block)} from the posterior",
-            partial(fit_block, study, block, sampling, {name: values[chosen[block.start : block.stop]] for name, values in flat.items()}),
+            partial(fit_block, study, block, sampling, {name: values[block.start : block.stop] for name, values in drawn.items()}),
         )
         for block in _blocks(count)
     ]

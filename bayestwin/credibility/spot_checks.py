@@ -101,16 +101,16 @@ def need_draws(count: int | None) -> None:
 
 def _pieces(run: Run, study: Study, arms: Mapping[str, Accesses], count: int, sampling: Sampling) -> list[Piece]:
     """A piece for each draw; more draws begin with those that fewer would have."""
-    flat = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in run.posterior.items()}
-    total = len(next(iter(flat.values())))
-    chosen = np.random.default_rng(sampling.seed).permutation(total)[:count]
+    from bayestwin.infer.posterior import some_draws
+
+    drawn = some_draws(run.posterior, count, sampling.seed)
     weeks = run.manifest["forecast"]["horizon_weeks"]
     return [
         Piece(
             f"spot check at draw {n + 1}",
-            partial(refit, study, weeks, arms, {name: values[i] for name, values in flat.items()}, n, sampling),
+            partial(refit, study, weeks, arms, {name: values[n] for name, values in drawn.items()}, n, sampling),
         )
-        for n, i in enumerate(chosen)
+        for n in range(len(next(iter(drawn.values()))))
     ]
 
 

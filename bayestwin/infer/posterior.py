@@ -18,6 +18,22 @@ PRIOR_DRAWS = 500
 ENDS = np.array(["low", "high"])  # what is known of a cell lies between them
 
 
+def some_draws(posterior: xr.Dataset, count: int, seed: int) -> dict[str, np.ndarray]:
+    """Draws of a posterior at random, none twice; more of them begin with those that fewer would be.
+
+    Args:
+        posterior: dims chain and draw first.
+        count: how many, or all if there are fewer.
+        seed: of the choice.
+
+    Returns:
+        Values by site, leading axis draw.
+    """
+    flat = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in posterior.items()}
+    chosen = np.random.default_rng(seed).permutation(posterior.sizes["chain"] * posterior.sizes["draw"])[:count]
+    return {name: values[chosen] for name, values in flat.items()}
+
+
 def assemble(definition: Definition, data: Any, model: Callable[[], None], draws: Draws, seed: int) -> xr.DataTree:
     """All groups that a reviewer or a pipeline may ask for, predictions aside.
 

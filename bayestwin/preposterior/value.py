@@ -231,11 +231,10 @@ def _answers(
 
     drawn, followed = ahead(Scenario(), names)
     knowledge = _knowledge(definition, posterior, drawn, names)
-    tables = [summarise(values) for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
-    tables += [_of_parameter(posterior[name].to_numpy()) for name in names]
-    each = [values.mean(1) for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
-    each += [_flat(posterior[name].to_numpy()) for name in names]
-    orders = np.concatenate([by_order(values) for values in each])
+    forecasts = [values for quantity in definition.quantities for (_, name), values in drawn.items() if name == quantity.name]
+    known = [_flat(posterior[name].to_numpy()) for name in names]
+    tables = [*map(summarise, forecasts), *map(_of_parameter, known)]
+    orders = np.concatenate([by_order(values) for values in (*(values.mean(1) for values in forecasts), *known)])
     mean, aleatoric, epistemic = (np.concatenate([table[c] for table in tables]) for c in ("mean", "var_aleatoric", "var_epistemic"))
     whole = [i for i, asked in enumerate(followed.asked) if asked.level == definition.whole]
     benefit, moved = np.empty((0, 0)), np.empty((len(followed.values), 0))
@@ -280,10 +279,9 @@ def _benefits(
     return np.hstack([first, further]) - cost, np.hstack([changes, *sums])
 
 
-def _of_parameter(values: Float[np.ndarray, "chain draw ..."]) -> dict[str, np.ndarray]:
+def _of_parameter(draws: Float[np.ndarray, "draw element"]) -> dict[str, np.ndarray]:
     """Mean and variances of a parameter, which chance has no part in."""
-    flat = _flat(values)
-    return {"mean": flat.mean(0), "var_aleatoric": np.zeros(flat.shape[1]), "var_epistemic": flat.var(0, ddof=1)}
+    return {"mean": draws.mean(0), "var_aleatoric": np.zeros(draws.shape[1]), "var_epistemic": draws.var(0, ddof=1)}
 
 
 def _flat(values: Float[np.ndarray, "chain draw ..."]) -> Float[np.ndarray, "draw element"]:

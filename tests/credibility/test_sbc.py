@@ -118,6 +118,15 @@ def test_draws_of_the_posterior_make_data_and_each_serves_once(baked: bt.Run) ->
         posterior_replicates(study, flat.size + 1, SHORT, baked.posterior)
 
 
+def test_ranks_of_both_kinds_have_a_figure_of_their_own_in_the_report() -> None:
+    from bayestwin.report.render import _validation
+
+    u = (np.arange(40) + 0.5) / 40
+    answer = {"checks": [], "replicates": rows(u), "posterior_replicates": rows(u[:20])}
+    assert list(_validation(answer)["uniform"]) == ["40 simulated studies", "20 simulated studies about the posterior"]
+    assert list(_validation({**answer, "replicates": []})["uniform"]) == ["20 simulated studies about the posterior"]
+
+
 def test_fits_about_the_posterior_know_more_than_the_studys_own(baked: bt.Run) -> None:
     from bayestwin.credibility.sbc import _fits
 

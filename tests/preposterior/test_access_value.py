@@ -6,12 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bakery_study import write_bakery
+from scipy import stats
 from typer.testing import CliRunner
 
 import bayestwin as bt
 from bayestwin.cli import app
 from bayestwin.errors import RequestError
+from bayestwin.preposterior import rows, value
+from bayestwin.preposterior.bent import by_order
 from bayestwin.preposterior.plan import Goal
+from bayestwin.preposterior.quantities import Asked
 
 GOOD = """
 [[request]]
@@ -271,3 +275,30 @@ def test_knowing_a_parameter_takes_away_what_hangs_on_it(answer: dict) -> None:
     # Sales identify customers × appetite only: neither alone says much of what will be sold.
     assert share["customers"] < 0.2
     assert share["appetite"] < 0.2
+
+
+class Prospects:
+    """Expected variances that are given: 30 % of what there is, from each of two points."""
+
+    def variances(self, wanted: list, slopes: np.ndarray, tick) -> np.ndarray:
+        return np.broadcast_to(0.3 * np.square(slopes).sum(0), (2, len(wanted), slopes.shape[1]))
+
+    def kept(self, slopes: np.ndarray, tick):
+        return lambda accesses: self.variances([accesses], slopes, tick)[:, 0]
+
+
+def test_answers_are_bent_as_their_draws_are_and_changes_of_benefit_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log-normal quantity whose logarithm has variance one, and a line: of what is left of their score the closed forms are left."""
+    score = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
+    asked, nothing = (Asked("minutes", "all", "all"), Asked("level", "parameter", "")), np.empty(0)
+    orders = by_order(np.column_stack([np.exp(score), score]))
+    knowledge = value.Knowledge(score.reshape(2, -1, 1), np.exp(score).reshape(2, -1, 1), np.zeros(1))
+    slopes = np.array([[1.0, 0.5, 1.0], [1.0, 0.0, 1.0]])
+    found = value.Answers(asked, nothing, nothing, np.ones(2), slopes, orders, nothing, knowledge, None, 0, 1)
+    monkeypatch.setattr(value, "gains", lambda *rest: Prospects())
+    exact = np.expm1(-0.3) / np.expm1(-1.0)
+    left = found.left({}, [{}], lambda done: None)
+    np.testing.assert_allclose(left[0, 0], [exact, 0.3, 0.3], atol=0.02)
+    np.testing.assert_allclose(found.left_of_first({}, [{}], lambda done: None)({}), exact, atol=0.02)
+    (row,) = rows.learned(found)  # the parameter tells half of the score's variance
+    assert row["share"] == pytest.approx(1.0 - np.expm1(-0.5) / np.expm1(-1.0), abs=0.02)
