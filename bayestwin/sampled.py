@@ -33,14 +33,13 @@ def sampled(
         ModelError: if the second engine is asked for and the model is not written for it.
         EngineError: if it is not installed.
     """
-    definition = prepared.twin.definition
     if sampling.engine == "pymc":
         from bayestwin.infer.second import sample_second
 
-        return sample_second(second_model(prepared), prepared.model, sampling)
+        return sample_second(second_model(prepared), prepared.model, prepared.twin.definition.pilot(prepared.data), sampling)
     from bayestwin.infer.mcmc import sample
 
-    return sample(prepared.model, definition.pilot(prepared.data), sampling, watch, prepared.nesting, checkpoint)
+    return sample(prepared.model, prepared.twin.definition.pilot(prepared.data), sampling, watch, prepared.nesting, checkpoint)
 
 
 def second_model(prepared: Prepared) -> Callable[[], Any]:

@@ -90,6 +90,7 @@ class informed(reparam):
 
     Attributes:
         effects, scales: names of the auxiliary sites, known once the model has run.
+        told: what the looks said of each effect in the last run, by site name.
 
     Args:
         fn: model without arguments.
@@ -102,6 +103,7 @@ class informed(reparam):
         self.known = known or {}
         self.effects: set[str] = set()
         self.scales: set[str] = set()
+        self.told: dict[str, Evidence] = {}
         self.sites: dict[str, Array] = {}
         super().__init__(fn, self._choose)
 
@@ -119,7 +121,8 @@ class informed(reparam):
         look = self.pilot.looks.get(name, site["infer"].get(LOOK))
         if look is not None:
             self.effects.add(f"{name}_u")
-            return DataInformed(look(self.sites), self.known.get(name))
+            self.told[name] = look(self.sites)
+            return DataInformed(self.told[name], self.known.get(name))
         if isinstance(site["fn"], dist.HalfNormal) and not site["is_observed"]:
             self.scales.add(f"{name}_z")
             return Scale(self.pilot.start.get(name, site["fn"].scale), self.known.get(name))

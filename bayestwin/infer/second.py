@@ -1,6 +1,7 @@
 """A second engine: a model written in PyMC, sampled by nutpie.
 
-What it shares with the first is data and priors; equations, barriers' likelihoods, gradients' tape and sampler are others'.
+What it shares with the first is data and priors; equations, barriers' likelihoods, gradients' tape and sampler are others'. The first one's
+pilot says in which coordinates effects are sampled, which changes no density.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import Any
 import jax
 import numpy as np
 from numpyro.handlers import seed, substitute, trace
+from numpyro.infer.util import constrain_fn
 
+from bayestwin.components.informed import Evidence, Pilot, informed
 from bayestwin.errors import EngineError, Fault
 from bayestwin.infer.device import over_draws
-from bayestwin.infer.mcmc import Draws
+from bayestwin.infer.mcmc import Draws, first_values
 from bayestwin.infer.predictive import sites
 from bayestwin.infer.settings import Sampling
 from bayestwin.twin.priors import PriorTable
@@ -29,12 +32,13 @@ STATS = {
 }
 
 
-def sample_second(made: Callable[[], Any], model: Callable[[], None], sampling: Sampling) -> Draws:
+def sample_second(made: Callable[[], Any], model: Callable[[], None], pilot: Pilot, sampling: Sampling) -> Draws:
     """Sample a PyMC model that stands for a NumPyro model.
 
     Args:
         made: () -> `pymc.Model`, its unknowns those of the NumPyro model, by name and scale.
         model: the NumPyro model without arguments, for its deterministic sites.
+        pilot: what a first look said about the model's effects.
         sampling: chains, draws, warm-up, seed.
 
     Returns:
@@ -44,7 +48,9 @@ def sample_second(made: Callable[[], Any], model: Callable[[], None], sampling: 
         EngineError: if PyMC and nutpie are not installed.
     """
     nutpie = _installed("nutpie")
-    compiled = nutpie.compile_pymc_model(made(), backend="jax", gradient_backend="jax")
+    from bayestwin.infer.partly_centred import partly_centred
+
+    compiled = nutpie.compile_pymc_model(partly_centred(made(), first_look(model, pilot)), backend="jax", gradient_backend="jax")
     found = nutpie.sample(
         compiled,
         tune=sampling.warmup,
@@ -58,6 +64,23 @@ def sample_second(made: Callable[[], Any], model: Callable[[], None], sampling: 
     latent = {name: found["posterior"][name].transpose("chain", "draw", ...).to_numpy() for name in names}
     stats = {ours: found["sample_stats"][theirs].transpose("chain", "draw").to_numpy() for theirs, ours in STATS.items()}
     return Draws(latent | _deterministic(model, latent), stats)
+
+
+def first_look(model: Callable[[], None], pilot: Pilot) -> dict[str, Evidence]:
+    """What a pilot's looks say of each effect where chains begin.
+
+    Args:
+        model: NumPyro model without arguments.
+        pilot: what a first look said about it.
+    """
+    fast = informed(model, pilot)
+    start = first_values(fast)
+
+    def looks() -> dict[str, Evidence]:
+        constrain_fn(fast, (), {}, start, return_deterministic=True)
+        return fast.told
+
+    return jax.tree.map(np.asarray, jax.jit(looks)())
 
 
 def log_density(made: Callable[[], Any]) -> Callable[[Mapping[str, np.ndarray]], float]:
