@@ -26,20 +26,21 @@ def sampled(
     Args:
         prepared: the study brought to its model.
         sampling: how, and by which engine.
-        watch: told the sampler's progress; the second engine shows none.
+        watch: told the sampler's progress.
         checkpoint: where chains are saved; those of the second engine are not.
 
     Raises:
         ModelError: if the second engine is asked for and the model is not written for it.
         EngineError: if it is not installed.
     """
+    pilot = prepared.twin.definition.pilot(prepared.data)
     if sampling.engine == "pymc":
         from bayestwin.infer.second import sample_second
 
-        return sample_second(second_model(prepared), prepared.model, prepared.twin.definition.pilot(prepared.data), sampling)
+        return sample_second(second_model(prepared), prepared.model, pilot, sampling, watch)
     from bayestwin.infer.mcmc import sample
 
-    return sample(prepared.model, prepared.twin.definition.pilot(prepared.data), sampling, watch, prepared.nesting, checkpoint)
+    return sample(prepared.model, pilot, sampling, watch, prepared.nesting, checkpoint)
 
 
 def second_model(prepared: Prepared) -> Callable[[], Any]:

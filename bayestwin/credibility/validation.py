@@ -25,7 +25,7 @@ from bayestwin.runs import VALIDATION, Run, write_json
 
 REFIT = Sampling(chains=2, draws=500, warmup=200)  # of a past date or without some places: forecasts need no tails of parameters
 SIMULATED = Sampling(chains=4, draws=400, warmup=250)  # of simulated data: a hundred draws are ranked among
-SECOND = Sampling(chains=4, draws=1000, warmup=1000, target_accept=0.95, engine="pymc")
+SECOND = Sampling(chains=4, draws=1000, warmup=500, target_accept=0.9, engine="pymc")
 PIECES = "pieces"
 
 

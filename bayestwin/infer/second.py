@@ -6,7 +6,7 @@ pilot says in which coordinates effects are sampled, which changes no density.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -17,7 +17,7 @@ from numpyro.infer.util import constrain_fn
 from bayestwin.components.informed import Evidence, Pilot, informed
 from bayestwin.errors import EngineError, Fault
 from bayestwin.infer.device import over_draws
-from bayestwin.infer.mcmc import Draws, first_values
+from bayestwin.infer.mcmc import Draws, Progress, first_values
 from bayestwin.infer.predictive import sites
 from bayestwin.infer.settings import Sampling
 from bayestwin.twin.priors import PriorTable
@@ -32,7 +32,13 @@ STATS = {
 }
 
 
-def sample_second(made: Callable[[], Any], model: Callable[[], None], pilot: Pilot, sampling: Sampling) -> Draws:
+def sample_second(
+    made: Callable[[], Any],
+    model: Callable[[], None],
+    pilot: Pilot,
+    sampling: Sampling,
+    watch: Callable[[Progress], None] = lambda progress: None,
+) -> Draws:
     """Sample a PyMC model that stands for a NumPyro model.
 
     Args:
@@ -40,6 +46,7 @@ def sample_second(made: Callable[[], Any], model: Callable[[], None], pilot: Pil
         model: the NumPyro model without arguments, for its deterministic sites.
         pilot: what a first look said about the model's effects.
         sampling: chains, draws, warm-up, seed.
+        watch: told now and then how far the chains are.
 
     Returns:
         Draws of every latent site, and in single precision of every deterministic one.
@@ -59,11 +66,18 @@ def sample_second(made: Callable[[], Any], model: Callable[[], None], pilot: Pil
         seed=sampling.seed,
         target_accept=sampling.target_accept,
         progress_bar=False,
+        progress_callback=lambda chains: watch(_progress(chains)),
     )
     names = sites(model).latent
     latent = {name: found["posterior"][name].transpose("chain", "draw", ...).to_numpy() for name in names}
     stats = {ours: found["sample_stats"][theirs].transpose("chain", "draw").to_numpy() for theirs, ours in STATS.items()}
     return Draws(latent | _deterministic(model, latent), stats)
+
+
+def _progress(chains: Sequence[Any]) -> Progress:
+    """How far nutpie's chains are, on average: some may wait for others."""
+    done, leapfrogs = (float(np.mean([getattr(chain, name) for chain in chains])) for name in ("finished_draws", "latest_num_steps"))
+    return Progress(int(done), chains[0].total_draws, sum(chain.divergences for chain in chains), leapfrogs)
 
 
 def first_look(model: Callable[[], None], pilot: Pilot) -> dict[str, Evidence]:
