@@ -4,6 +4,9 @@ In coordinates in which the posterior is standard normal, new data of informatio
 variance g' (I + K)⁻¹ g. Information adds up over extracts; what lifting adds is that of the lifted access less that of the access as it
 is. The information depends on where the truth lies, so it is worked out at several draws of the posterior, which also give the error.
 
+Where a posterior is curved, present data tell more of a direction at a draw than the posterior at large knows of it, and new data would, too: there the precision is what present data
+tell at the draw.
+
 Source: Raiffa & Schlaifer (1961), Applied Statistical Decision Theory, §5, for preposterior analysis; Chaloner & Verdinelli (1995), Statistical
 Science 10, for its normal approximation in nonlinear models.
 """
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -26,8 +30,18 @@ Accesses = Mapping[str, Access]
 """What each site comes through, by name; a site that is not there is left as it is."""
 Chosen = Sequence[tuple[str, int]]
 """Sites that come through another access than now, and which of their variants."""
-Added = Mapping[str, list]
-"""Information that each variant of a site adds to that of the present access, at one point; None of the present one."""
+
+
+class Told(NamedTuple):
+    """What data tell at one point.
+
+    Attributes:
+        precision: of the posterior as it is there.
+        added: information that each variant of a site adds to that of the present access, by site; None of the present one.
+    """
+
+    precision: Float[np.ndarray, "coordinate coordinate"]
+    added: Mapping[str, list]
 
 
 @dataclass(frozen=True)
@@ -63,12 +77,13 @@ class Gains:
         """
         chosen = [self._chosen(accesses) for accesses in wanted]
         different = list(dict.fromkeys(chosen))  # requests that overlap make one access in many ways
-        place, found, own = {one: i for i, one in enumerate(different)}, [], self._carried(slopes)
-        for index, added in enumerate(self._by_point()):
-            left = [_left(one, added, own[index]) for one in different]
+        place, found, now, own = {one: i for i, one in enumerate(different)}, [], [], self._carried(slopes)
+        for index, told in enumerate(self._by_point()):
+            left = [_left(one, told, own[index]) for one in different]
             found.append([left[place[one]] for one in chosen])
+            now.append(_left((), told, own[index]))
             tick(index + 1)
-        return _laid(np.array(found), own, slopes)
+        return _laid(np.array(found), np.array(now), slopes)
 
     def kept(
         self, slopes: Float[np.ndarray, "coordinate quantity"], tick: Callable[[int], None] = lambda done: None
@@ -85,13 +100,15 @@ class Gains:
             Expected posterior variance of each quantity under an access, from each point, as of `variances`.
         """
         found, own = [], self._carried(slopes)
-        for index, added in enumerate(self._by_point()):
-            found.append({site: [None if told is None else told.astype(np.float32) for told in each] for site, each in added.items()})
+        for index, told in enumerate(self._by_point()):
+            single = {site: [None if one is None else one.astype(np.float32) for one in each] for site, each in told.added.items()}
+            found.append(told._replace(added=single))
             tick(index + 1)
+        now = np.array([_left((), *each) for each in zip(found, own, strict=True)])
 
         def expected(accesses: Accesses) -> Float[np.ndarray, "point quantity"]:
             chosen = self._chosen(accesses)
-            return _laid(np.array([_left(chosen, *each) for each in zip(found, own, strict=True)]), own, slopes)
+            return _laid(np.array([_left(chosen, *each) for each in zip(found, own, strict=True)]), now, slopes)
 
         return expected
 
@@ -100,12 +117,16 @@ class Gains:
         slopes_at = carried(self.at, slopes)
         return [slopes_at(point) for point in self.points]
 
-    def _by_point(self) -> Iterator[Added]:
-        """Information that each variant of each site adds, point by point."""
+    def _by_point(self) -> Iterator[Told]:
+        """What data tell, point by point."""
         at_point = follow(self.at, self._channels())
         for index, point in enumerate(self.points):
             followed = at_point(point)
-            yield {site: self._added(site, followed, index) for site in self.variants}
+            present, added = np.zeros((self.at.root.shape[1],) * 2), {}
+            for site in self.variants:
+                known, added[site] = self._added(site, followed, index)
+                present += known
+            yield Told(_local(present), added)
 
     def _chosen(self, accesses: Accesses) -> tuple[tuple[str, int], ...]:
         """Which variant each site comes through, those left out that come through their present access."""
@@ -116,8 +137,8 @@ class Gains:
         """The accesses of each site that differ in their channels, by the index of the first variant that has them."""
         return {(site, first): variants[first] for site, variants in self.variants.items() for first in sorted(set(_first_alike(variants)))}
 
-    def _added(self, site: str, followed: Followed, point: int) -> list[np.ndarray | None]:
-        """Information that each variant of a site adds to that of the present access; None of the present one."""
+    def _added(self, site: str, followed: Followed, point: int) -> tuple[np.ndarray, list[np.ndarray | None]]:
+        """Information of a site's present access, and what each variant adds to it; None of the present one."""
         variants, place = self.variants[site], self.sites[site]
         alike = _first_alike(variants)
         told = [
@@ -126,13 +147,14 @@ class Gains:
             for access, first in zip(variants, alike, strict=True)
         ]
         now = followed.slopes[site, 0]
+        known = _in_coordinates(now, told[0])
         added: list[np.ndarray | None] = [None]
         for index in range(1, len(variants)):
             if alike[index] == 0:
                 added.append(_in_coordinates(now, told[index] - told[0]))
             else:
-                added.append(_in_coordinates(followed.slopes[site, alike[index]], told[index]) - _in_coordinates(now, told[0]))
-        return added
+                added.append(_in_coordinates(followed.slopes[site, alike[index]], told[index]) - known)
+        return known, added
 
 
 def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], points: int, seed: int) -> Gains:
@@ -154,26 +176,40 @@ def gains(at: Current, sites: Mapping[str, Site], wanted: Sequence[Accesses], po
     return Gains(at, sites, variants, at.draws[chosen], seed)
 
 
-def _left(chosen: Chosen, added: Added, slopes: np.ndarray) -> np.ndarray:
+def _local(present: Float[np.ndarray, "coordinate coordinate"]) -> Float[np.ndarray, "coordinate coordinate"]:
+    """Precision of the posterior at a point: one, or what present data tell there where that is more.
+
+    Args:
+        present: information of present data at the point.
+    """
+    if not present.any():
+        return np.eye(len(present))
+    value, vector = np.linalg.eigh(present)
+    return (vector * np.maximum(value, 1.0)) @ vector.T
+
+
+def _left(chosen: Chosen, told: Told, slopes: np.ndarray) -> np.ndarray:
     """Variances under the sum of what the sites add."""
-    precision = np.eye(len(slopes))
+    precision = told.precision.copy()
     for site, variant in chosen:
-        precision += added[site][variant]
+        precision += told.added[site][variant]
     factor, lower = cho_factor(precision, lower=True)
     return np.square(solve_triangular(factor, slopes, lower=lower)).sum(0)
 
 
 def _laid(
-    left: Float[np.ndarray, "point ... quantity"], own: Sequence[np.ndarray], slopes: Float[np.ndarray, "coordinate quantity"]
+    left: Float[np.ndarray, "point ... quantity"],
+    now: Float[np.ndarray, "point quantity"],
+    slopes: Float[np.ndarray, "coordinate quantity"],
 ) -> Float[np.ndarray, "point ... quantity"]:
     """Variances left at each point, as parts of the ratio of their mean to that of the variances there are (linearised), times that at the centre.
 
     Args:
         left: by point.
-        own: slopes at each point.
+        now: what there is at each point.
         slopes: at the centre.
     """
-    now = np.square(own).sum(1).reshape(len(left), *[1] * (left.ndim - 2), -1)
+    now = now.reshape(len(left), *[1] * (left.ndim - 2), -1)
     mean = np.maximum(now.mean(0), np.finfo(float).tiny)  # nothing is unknown of some quantities
     ratio = left.mean(0) / mean
     return np.square(slopes).sum(0) * (ratio + (left - ratio * now) / mean)
