@@ -1,11 +1,11 @@
 """Predicted against realised value of access: barriers are lifted in simulated clinics, and the clinics calibrated again.
 
-    uv run python benchmarks/access_truth.py --clinics 30 [--out FILE] [--at-once 2] [--figure FILE] [--json]
+    uv run python benchmarks/access_truth.py --clinics 30 [--out FILE] [--at-once 2] [--predict-again] [--figure FILE] [--json]
 
 Each clinic is drawn from the prior and calibrated through the barriers of the virtual clinic. What lifting each barrier, and all of them, would leave of
 the variance of every forecast is predicted from that calibration alone. Then the barrier is lifted in the simulator, the clinic calibrated again, and the
 variance that is really left compared. Finished clinics are kept in a table, access_truth.csv.gz beside this file if no other is named, and not repeated; without new ones
-the command prints what is there.
+the command prints what is there. What was left stays true when the way of predicting it changes: `--predict-again` predicts anew for all finished clinics, which takes one calibration each instead of seven.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,16 @@ POINTS = 4
 LEAST = 1e-9  # variance of what is certain
 THIN, INNER = 4, 8  # every fourth draw is followed into the weeks ahead, with so many draws of chance: averages over weeks need few
 BINS, FEW, MOST = 5, 3, 1.6  # of the figure: bins of predicted shares, least clinics in one, highest share shown
+TEXT = {"unit": str}
 KEPT = Path(__file__).with_suffix(".csv.gz")
 
 
-def clinic_rows(clinic: int) -> list[dict[str, Any]]:
+def clinic_rows(clinic: int, lift: bool = True) -> list[dict[str, Any]]:
     """One clinic: what lifting would leave of each variance, predicted and realised.
 
     Args:
         clinic: its seed.
+        lift: whether barriers are lifted; only predicted otherwise.
     """
     prepare_device()
     with tempfile.TemporaryDirectory() as scratch:
@@ -68,24 +71,31 @@ def clinic_rows(clinic: int) -> list[dict[str, Any]]:
     followed = slopes(around(at), definition, data, span, clinic)
     predicted = gains(at, sites, wanted, POINTS, clinic).variances(wanted, followed.values)
     shares = bent(predicted / np.maximum(np.square(followed.values).sum(0), LEAST), orders).mean(0)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for lifted_name, accesses, share in zip([*names, "all"], wanted, shares, strict=True):
-        other = replace(degraded, data=_lifted(data, clean.data, sites, accesses, np.random.default_rng([clinic, len(rows)])))
-        _, then, _, worst = _fitted(other, span, clinic)
-        for i, asked in enumerate(followed.asked):
-            if now[i] <= LEAST:
-                continue  # nothing is unknown but what the estimate of a variance has clipped at zero
-            rows.append(
-                {
-                    "clinic": clinic,
-                    "lifted": lifted_name,
-                    **asked._asdict(),
-                    "predicted": round(float(share[i]), 4),
-                    "realised": round(float(then[i] / now[i]), 4),
-                    "r_hat": round(max(r_hat, worst), 3),
-                }
-            )
+        found = {"predicted": share.round(4)}
+        if lift:
+            other = replace(degraded, data=_lifted(data, clean.data, sites, accesses, np.random.default_rng([clinic, len(rows)])))
+            _, then, _, worst = _fitted(other, span, clinic)
+            found |= {"realised": (then / np.maximum(now, LEAST)).round(4), "r_hat": np.full(len(now), round(max(r_hat, worst), 3))}
+        rows += [
+            {"clinic": clinic, "lifted": lifted_name, **asked._asdict()} | {name: float(values[i]) for name, values in found.items()}
+            for i, asked in enumerate(followed.asked)
+            if now[i] > LEAST  # elsewhere nothing is unknown but what the estimate of a variance has clipped at zero
+        ]
     return rows
+
+
+def renewed(table: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
+    """A table with other predictions of some of its clinics.
+
+    Args:
+        table: of finished clinics.
+        predicted: rows of `clinic_rows` of which nothing was lifted.
+    """
+    keys = ["clinic", "lifted", "name", "level", "unit"]
+    new = table[keys].merge(predicted[[*keys, "predicted"]], on=keys, how="left")["predicted"]
+    return table.assign(predicted=new.fillna(table["predicted"].reset_index(drop=True)).to_numpy())
 
 
 def _lifted(data: Any, clean: Any, sites: Mapping[str, Site], accesses: Accesses, rng: np.random.Generator) -> Any:
@@ -180,6 +190,7 @@ def main() -> None:
     parser.add_argument("--clinics", type=int, default=30)
     parser.add_argument("--at-once", type=int, default=1, help="clinics side by side, a process each")
     parser.add_argument("--out", type=Path, default=KEPT, help="table of finished clinics, CSV")
+    parser.add_argument("--predict-again", action="store_true", help="predict anew for finished clinics")
     parser.add_argument("--figure", type=Path, help="draw predicted against realised shares")
     parser.add_argument("--json", action="store_true", help="print the machine form")
     given = parser.parse_args()
@@ -189,7 +200,10 @@ def main() -> None:
     with ProcessPoolExecutor(given.at_once, multiprocessing.get_context("spawn"), max_tasks_per_child=1) as pool:
         for rows in track(pool.map(clinic_rows, wanted), "lifting barriers", len(wanted), console=Console(stderr=True)):
             pd.DataFrame(rows).to_csv(given.out, mode="a", header=not given.out.is_file(), index=False)
-    table = pd.read_csv(given.out)
+        again = sorted(done) if given.predict_again else []
+        for rows in track(pool.map(partial(clinic_rows, lift=False), again), "predicting again", len(again), console=Console(stderr=True)):
+            renewed(pd.read_csv(given.out, dtype=TEXT), pd.DataFrame(rows)).to_csv(given.out, index=False)
+    table = pd.read_csv(given.out, dtype=TEXT)
     found = summary(table)
     if given.figure:
         draw(table, given.figure)

@@ -15,7 +15,7 @@ from bayestwin.preposterior.lifting import barrier_names, lifted
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # a script's folder, as it is when the script runs
 
-from access_truth import _lifted, draw, summary
+from access_truth import _lifted, draw, renewed, summary
 
 
 def table(clinics: int) -> pd.DataFrame:
@@ -46,6 +46,15 @@ def test_shares_are_means_over_clinics_with_the_error_between_them(tmp_path: Pat
     assert summary(table(1))[0]["error"] is None
     draw(table(3), tmp_path / "truth.svg")
     assert "delay lifted" in (tmp_path / "truth.svg").read_text(encoding="utf-8")
+
+
+def test_predictions_are_renewed_where_there_are_new_ones_and_what_was_left_stays() -> None:
+    old = table(2)
+    new = old[old["clinic"] == 2].drop(columns=["realised", "r_hat"]).assign(predicted=0.9).sample(frac=1.0, random_state=1)
+    found = renewed(old, new)
+    assert (found.loc[found["clinic"] == 2, "predicted"] == 0.9).all()
+    pd.testing.assert_frame_equal(found[found["clinic"] == 1], old[old["clinic"] == 1])
+    pd.testing.assert_series_equal(found["realised"], old["realised"])
 
 
 def test_what_a_lifted_barrier_shows_is_what_happened(tmp_path: Path) -> None:
