@@ -27,9 +27,10 @@ from bayestwin.twin.scenario import Scenario
 from .changes import Demand, Duration, ListGrowth, factor, opened
 from .describe import counted
 from .model import DayEffects, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
-from .workload import SPECIAL_DAYS, WEEK, Calendar, Workload, calendar
+from .workload import SPECIAL_DAYS, Calendar, Workload, calendar
 
 Draw = Mapping[str, np.ndarray]
+WEEK = np.timedelta64(7, "D")
 
 
 @dataclass(frozen=True)

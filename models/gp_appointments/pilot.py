@@ -37,14 +37,11 @@ Part = tuple[dict[str, Look], dict[str, float]]
 
 
 def _weekly_log_rates(data: Workload) -> tuple[np.ndarray, np.ndarray]:
-    """Log appointments per patient by week, and whether the whole week was seen; where not, those of the area's other weeks for each working day."""
+    """Log appointments per patient by week, and whether the whole week was seen."""
     counts, seen = counted(data)["appointments"]
     patients = np.zeros_like(counts)
     np.maximum.at(patients, data.calendar.period_week, data.patients)
-    rates = np.log((counts + 0.5) / patients)
-    worked = np.log(np.maximum(data.worked.sum(1), 1))[:, None]
-    usual = np.average(rates - worked, axis=0, weights=np.where(seen, 1.0, 1e-9))
-    return np.where(seen, rates, usual + worked), seen
+    return np.log((counts + 0.5) / patients), seen
 
 
 def _demand(data: Workload) -> Part:

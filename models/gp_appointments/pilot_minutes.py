@@ -146,9 +146,8 @@ def _band_logits(at: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _weekly_tilt(counts: np.ndarray, log_minutes: np.ndarray) -> tuple[np.ndarray, float]:
-    """Each week's tilt towards longer bands, about zero, and the variance of log minutes that scales it; weeks without counts are as usual."""
-    whole = counts.sum(1, keepdims=True)
-    share = np.where(whole > 0, counts, counts.sum(0)) / np.where(whole > 0, whole, whole.sum())
+    """Each week's tilt towards longer bands, about zero, and the variance of log minutes that scales it."""
+    share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     mean = share @ log_minutes
     scale = float(share.mean(0) @ (log_minutes - mean.mean()) ** 2)
     return (mean - mean.mean()) / scale, scale

@@ -6,7 +6,7 @@ Dims: day, period (the grid: ISO week or day), week (ISO Monday), month, area, b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 SPECIAL_DAYS = ("after_closure", "christmas", "eve", "school_holiday")  # effects on working days
 EXPOSURES = ("patients", "registered", "workforce")
 STREAMS = ("durations", "staff_mix", *EXPOSURES)
-DAY, WEEK = np.timedelta64(1, "D"), np.timedelta64(7, "D")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CELLS = ("GP face-to-face", "GP remote", "Other face-to-face", "Other remote", "Unknown")
 REMOTE = ("Telephone", "Video/Online")
@@ -128,13 +127,13 @@ class Workload:
 
     Attributes:
         grid: "week" or "day".
-        calendar: the span up to the as-of date; whole_weeks: all days of its weeks.
+        calendar: the observed span; whole_weeks: all days of its weeks.
         area, board, region: codes; area_name: readable names.
         area_board: index of each area's board; board_region: of each board's region.
         patients: registered at included practices, (period, area).
         workforce: standardised log network staff per patient, (area,).
         appointments: attended, (period, area); appointments_seen: mask.
-        days: national attended by day of the week, (week, day_of_week); days_open: which days are published.
+        days: national attended by day of the week, (week, day_of_week); days_open: which days the span holds.
         durations: attended by band, Unknown last, (week, area, band); durations_seen: mask (week, area).
         staff: attended by staff and mode, (month, board, cell); staff_seen: mask (month, board).
         months: first of each month of the staff extract.
@@ -215,7 +214,7 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
     """
     if faults := misfits(study, hierarchy):
         raise StudyError(faults)
-    durations = until(observations["durations"], np.datetime64(study.as_of))
+    durations = observations["durations"]
     days = durations.coords["day"]
     span = calendar(days, study.grid, study.calendar)
     by_week, seen = _by_week(durations)
@@ -251,22 +250,6 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
         band=barriers["band"],
         unknown=barriers["unknown"],
     )
-
-
-def until(durations: Observations, as_of: np.datetime64) -> Observations:
-    """The extract up to the as-of date: whole weeks that are over by then and of which nothing is published stand at its end, unseen.
-
-    Args:
-        durations: as it was known.
-        as_of: date of the question.
-    """
-    days = durations.coords["day"]
-    late = np.arange(monday(days[-1:])[0] + WEEK, monday(np.array([as_of + DAY]))[0])
-    if not late.size:
-        return durations
-    beyond = [(0, late.size)] + [(0, 0)] * (durations.values.ndim - 1)
-    values, mask, hidden = (np.pad(part, beyond) for part in (durations.values, durations.mask, durations.hidden))
-    return replace(durations, values=values, mask=mask, hidden=hidden, coords={**durations.coords, "day": np.append(days, late)})
 
 
 def _weekly(values: np.ndarray, durations: Observations) -> np.ndarray:
@@ -322,10 +305,9 @@ def _recent(staff: Observations, first: np.datetime64) -> np.ndarray:
 
 def _by_day_of_week(durations: Observations, span: Calendar) -> tuple[np.ndarray, np.ndarray]:
     """National counts by week and day of the week, over the areas that were seen throughout."""
-    published = durations.mask.any((1, 2))
-    whole = durations.mask[published].all((0, 2))
+    whole = durations.mask.all((0, 2))
     totals = durations.values[:, whole].sum((1, 2))
-    return fold_weeks(totals, span), fold_weeks(published, span)
+    return fold_weeks(totals, span), fold_weeks(np.ones(len(span.days), bool), span)
 
 
 def fold_weeks(values: np.ndarray, span: Calendar) -> np.ndarray:
