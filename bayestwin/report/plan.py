@@ -43,6 +43,9 @@ class PlanShown:
     figure: Picture | None
 
 
+LABEL = 0.12  # height of a date's label, as a share of what access could take
+
+
 def plan_shown(answer: Mapping[str, Any], first: Mapping[str, Any], known: Answered) -> PlanShown:
     """Prepare what is shown.
 
@@ -96,7 +99,8 @@ def _by_date(plan: Mapping[str, Any], full: float, known: Answered) -> Picture:
     ax.errorbar(days, width, yerr=error, color=ORANGE, ecolor=INK, capsize=3, marker="o", markersize=5, linewidth=1.4)
     for day, wide in zip(days, width, strict=True):
         words = f"{number(wide)} ({1.0 - wide / now:.0%} narrower)"
-        ax.annotate(words, (day, wide), xytext=(7, 5), textcoords="offset points", fontsize=8, color=INK, bbox=CLEAR)
+        height = now if now - wide < LABEL * (now - least) else wide  # a label that would lie across the line of now stands on it
+        ax.annotate(words, (day, height), xytext=(7, 5), textcoords="offset points", fontsize=8, color=INK, bbox=CLEAR)
     ax.set_xticks(days)
     ax.margins(x=0.03)
     ax.set_xlim(right=days[-1] + 0.2 * np.ptp(days))  # room for the last label
