@@ -47,7 +47,7 @@ def slow(session: nox.Session) -> None:
 @nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """Every example in a docstring."""
-    _install(session)
+    _install(session, "peers")
     session.run("pytest", "--doctest-modules", "bayestwin", "-p", "no:cacheprovider")
 
 

@@ -1,7 +1,7 @@
 """Backtests by vintage: refit as of past dates, with exactly what was known then, and score what was forecast against what came.
 
 Source: Bracher, Ray, Gneiting & Reich (2021), PLOS Computational Biology 17, for the weighted interval score; Gneiting & Raftery (2007), JASA 102, for the
-continuous ranked probability score. scoringrules computes the latter and the interval scores of the former.
+continuous ranked probability score; Czado, Gneiting & Held (2009), Biometrics 65, for randomised PIT values of counts. scoringrules computes the scores, and the interval scores of the first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ LEAST_PAST = 8  # weeks that the first date must have behind it
 RECENT = 8  # weeks that the naive forecast takes its spread from
 LEVELS = (0.5, 0.8, 0.95)
 OFF, FAR_OFF = 0.05, 0.15  # how far a coverage may lie from its level
-NAIVE = "recent weeks"
+NAIVE, SEASONAL = "recent weeks", "the same weeks a year before"
+YEAR, AROUND = 52, 2  # weeks before, and to either side of it
+TENTHS = 10  # of PIT values
 
 
 class Came(NamedTuple):
@@ -89,8 +91,9 @@ def score(study: Study, origin: date, sampling: Sampling, watch: Callable[[Any],
         watch: told the sampler's progress.
 
     Returns:
-        A row for each quantity that is published as it is, and week ahead (0 for all together): cells, mean wis and crps, coverage of central
-        intervals with errors between units, skill against the recent weeks' own quantiles, and the worst R-hat of the refit.
+        A row for each quantity that is published as it is, and week ahead (0 for all together): cells, mean wis, crps and log_score (minus the log density), coverage of central
+        intervals with errors between units, share of PIT values in each tenth, skill against the recent weeks' own quantiles, and the worst R-hat of the refit. Of all weeks together also
+        `by_unit`, and `seasonal`, the skill against the same weeks a year before, on the cells where there are any.
     """
     from bayestwin.analyse.forecast import answer
     from bayestwin.analyse.verdict import judge_fit
@@ -113,12 +116,47 @@ def score(study: Study, origin: date, sampling: Sampling, watch: Callable[[Any],
         later = Came(*(part[index[inside]] for part in values))
         past = published(prepared)[name]
         naive = np.broadcast_to(recent(past)[:, None], (RECENT, *later.values.shape))
+        before = a_year_before(past, definition.fitted(data, study.calendar).weeks, span.weeks[inside])
         head = {"origin": str(origin), "quantity": name, "r_hat": verdict.metrics["rhat_max"]}
         for ahead_by in range(int(inside.sum()) + 1):
             chosen = slice(None) if ahead_by == 0 else slice(ahead_by - 1, ahead_by)
             cells = Came(*(part[chosen] for part in later))
             rows.append(head | {"week_ahead": ahead_by} | scores(drawn[:, chosen], cells, naive[:, chosen]) | {"naive": NAIVE})
+            if ahead_by == 0:
+                rows[-1] |= {"by_unit": by_unit(drawn, later, naive, span.units), "seasonal": against(drawn, later, before, SEASONAL)}
     return rows
+
+
+def a_year_before(past: Came, weeks: np.ndarray, asked: np.ndarray) -> Float[np.ndarray, "draw week unit"]:
+    """The seasonal naive forecast: what was published a year before each week and up to two weeks to either side, as if these were draws; NaN where nothing was.
+
+    Args:
+        past: what was published by then.
+        weeks: Monday of each of its weeks.
+        asked: Monday of each week that is forecast.
+    """
+    values = np.where(past.seen, past.values, np.nan)
+    wanted = asked - np.timedelta64(7, "D") * (YEAR + np.arange(-AROUND, AROUND + 1))[:, None]
+    at = np.minimum(np.searchsorted(weeks, wanted), len(weeks) - 1)
+    return np.where((weeks[at] == wanted)[..., None], values[at], np.nan)
+
+
+def against(
+    drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"], name: str
+) -> dict[str, Any]:
+    """Skill against another naive forecast, on the cells where it has one."""
+    found = scores(drawn, later, naive)
+    return {"naive": name} | {part: found[part] for part in ("cells", "wis", "naive_wis", "skill") if part in found}
+
+
+def by_unit(
+    drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"], units: np.ndarray
+) -> list[dict[str, Any]]:
+    """Scores of each unit over all weeks ahead."""
+    each = ((slice(None), slice(i, i + 1)) for i in range(len(units)))
+    found = (scores(drawn[:, *one], Came(*(part[one] for part in later)), naive[:, *one]) for one in each)
+    parts = ("cells", "wis", "crps", "log_score", "coverage_50", "coverage_80", "coverage_95", "skill")
+    return [{"unit": str(unit)} | {part: row[part] for part in parts if part in row} for unit, row in zip(units, found, strict=True)]
 
 
 def recent(past: Came) -> Float[np.ndarray, "draw unit"]:
@@ -147,6 +185,8 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         "cells": int(known.sum()),
         "wis": wis,
         "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="pwm", backend="numpy").mean()),
+        "log_score": float(scoringrules.logs_ensemble(y, ours.T, backend="numpy").mean()),
+        "pit": (np.histogram(pit(ours, y), TENTHS, (0.0, 1.0))[0] / len(y)).round(4).tolist(),
     }
     for level in LEVELS:
         low, high = np.quantile(ours, (0.5 - level / 2, 0.5 + level / 2), axis=0)
@@ -154,6 +194,12 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         row |= {f"coverage_{100 * level:.0f}": float(((low <= y) & (y <= high)).mean())}
         row |= {f"coverage_{100 * level:.0f}_error": float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else None}
     return row | {"naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
+
+
+def pit(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> Float[np.ndarray, " cell"]:
+    """Probability that each draws' law gives to what lies below a value, randomised over draws that are equal to it."""
+    below, equal = (draws < y).sum(0), (draws == y).sum(0)
+    return (below + np.random.default_rng(0).random(len(y)) * (equal + 1)) / (len(draws) + 1)
 
 
 def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayestwin.credibility.backtest import RECENT, Came, checks_of_backtest, recent, scores
+from bayestwin.credibility.backtest import RECENT, Came, a_year_before, against, by_unit, checks_of_backtest, pit, recent, scores
 
 WEEKS, UNITS = 8, 30
 
@@ -25,6 +25,9 @@ def test_draws_from_the_truth_score_as_a_normal_law_does() -> None:
         assert row[f"coverage_{level_}"] == pytest.approx(share, abs=4.0 * np.sqrt(share * (1 - share) / row["cells"]))
         assert row[f"coverage_{level_}_error"] > 0
     assert row["skill"] > 0.0
+    assert row["log_score"] == pytest.approx(0.5 * np.log(2.0 * np.pi * np.e * 16.0), rel=0.05)  # entropy of the normal law
+    assert np.sum(row["pit"]) == pytest.approx(1.0, abs=1e-3)
+    assert np.max(np.abs(np.array(row["pit"]) - 0.1)) < 4.0 * np.sqrt(0.09 / row["cells"])
 
 
 def test_a_biased_forecast_loses_and_its_intervals_miss() -> None:
@@ -50,6 +53,43 @@ def test_cells_that_did_not_come_and_units_without_a_past_are_not_scored() -> No
     naive = np.broadcast_to(naive[:, None], (RECENT, WEEKS, UNITS))
     assert scores(drawn, later, naive)["cells"] == later.seen[:, 1:].sum()
     assert scores(drawn, Came(later.values, np.zeros_like(later.seen)), naive) == {"cells": 0}
+
+
+def test_units_are_scored_each_by_itself_and_add_up_to_the_whole() -> None:
+    rng = np.random.default_rng(5)
+    level, later = came(rng)
+    later.seen[:, 3] = False
+    drawn, naive = (rng.normal(level, 4.0, size=(size, WEEKS, UNITS)) for size in (500, RECENT))
+    whole, each = scores(drawn, later, naive), by_unit(drawn, later, naive, np.arange(UNITS))
+    assert [row["unit"] for row in each] == [str(unit) for unit in range(UNITS)]
+    assert each[3] == {"unit": "3", "cells": 0}
+    told = [row for row in each if row["cells"]]
+    cells = np.array([row["cells"] for row in told])
+    assert cells.sum() == whole["cells"]
+    for part in ("wis", "crps", "log_score", "coverage_95"):
+        assert np.average([row[part] for row in told], weights=cells) == pytest.approx(whole[part])
+
+
+def test_a_year_before_is_told_where_there_was_one_and_a_forecast_is_held_against_it() -> None:
+    weeks = np.datetime64("2022-01-03") + np.timedelta64(7, "D") * np.arange(60)
+    values = np.arange(60.0)[:, None] * np.ones(2)
+    seen = np.ones((60, 2), bool)
+    seen[5, 1] = False
+    asked = weeks[-1] + np.timedelta64(7, "D") * np.array([1, 52])
+    found = a_year_before(Came(values, seen), weeks, asked)
+    assert found.shape == (5, 2, 2)
+    assert sorted(found[:, 0, 0]) == [6.0, 7.0, 8.0, 9.0, 10.0]  # week 60 less 52, and two to either side
+    np.testing.assert_array_equal(np.isnan(found[:, 1, 0]), np.array([True, True, False, False, False]))  # there are no 60th and 61st
+    drawn = np.random.default_rng(1).normal(8.0, 1.0, size=(300, 2, 2))
+    row = against(drawn, Came(np.full((2, 2), 8.0), np.ones((2, 2), bool)), found, "a year before")
+    assert row["naive"] == "a year before"
+    assert row["cells"] == 2  # the other week has a neighbour that is not there
+
+
+def test_pit_values_of_counts_are_uniform_when_randomised() -> None:
+    rng = np.random.default_rng(2)
+    u = pit(rng.poisson(1.0, (400, 5000)), rng.poisson(1.0, 5000))
+    assert stats.kstest(u, "uniform").pvalue > 0.001
 
 
 def test_recent_weeks_are_the_last_published_ones() -> None:
