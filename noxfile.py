@@ -48,7 +48,7 @@ def slow(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every example in a docstring."""
     _install(session, "peers")
-    session.run("pytest", "--doctest-modules", "bayestwin", "-p", "no:cacheprovider")
+    session.run("pytest", "--doctest-modules", "bayestwin", "-p", "no:cacheprovider", env={"JAX_ENABLE_X64": "1"})
 
 
 @nox.session(default=False)
