@@ -202,7 +202,9 @@ def main() -> None:
             pd.DataFrame(rows).to_csv(given.out, mode="a", header=not given.out.is_file(), index=False)
         again = sorted(done) if given.predict_again else []
         for rows in track(pool.map(partial(clinic_rows, lift=False), again), "predicting again", len(again), console=Console(stderr=True)):
-            renewed(pd.read_csv(given.out, dtype=TEXT), pd.DataFrame(rows)).to_csv(given.out, index=False)
+            written = given.out.with_name(f"new-{given.out.name}")  # refits took hours: the table is there whole, whenever this is killed
+            renewed(pd.read_csv(given.out, dtype=TEXT), pd.DataFrame(rows)).to_csv(written, index=False)
+            written.replace(given.out)
     table = pd.read_csv(given.out, dtype=TEXT)
     found = summary(table)
     if given.figure:

@@ -20,6 +20,7 @@ from bayestwin.credibility.check import Check, graded, worst_of
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
+from bayestwin.report.checks import randomised_pit
 from bayestwin.sampled import sampled
 from bayestwin.study import Study
 
@@ -186,7 +187,7 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         "wis": wis,
         "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="pwm", backend="numpy").mean()),
         "log_score": float(scoringrules.logs_ensemble(y, ours.T, backend="numpy").mean()),
-        "pit": (np.histogram(pit(ours, y), TENTHS, (0.0, 1.0))[0] / len(y)).round(4).tolist(),
+        "pit": (np.histogram(randomised_pit(y, ours, np.ones(len(y), bool)), TENTHS, (0.0, 1.0))[0] / len(y)).round(4).tolist(),
     }
     for level in LEVELS:
         low, high = np.quantile(ours, (0.5 - level / 2, 0.5 + level / 2), axis=0)
@@ -194,12 +195,6 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         row |= {f"coverage_{100 * level:.0f}": float(((low <= y) & (y <= high)).mean())}
         row |= {f"coverage_{100 * level:.0f}_error": float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else None}
     return row | {"naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
-
-
-def pit(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> Float[np.ndarray, " cell"]:
-    """Probability that each draws' law gives to what lies below a value, randomised over draws that are equal to it."""
-    below, equal = (draws < y).sum(0), (draws == y).sum(0)
-    return (below + np.random.default_rng(0).random(len(y)) * (equal + 1)) / (len(draws) + 1)
 
 
 def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> float:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayestwin.credibility.backtest import RECENT, Came, a_year_before, against, by_unit, checks_of_backtest, pit, recent, scores
+from bayestwin.credibility.backtest import RECENT, Came, a_year_before, against, by_unit, checks_of_backtest, recent, scores
 
 WEEKS, UNITS = 8, 30
 
@@ -86,10 +86,11 @@ def test_a_year_before_is_told_where_there_was_one_and_a_forecast_is_held_agains
     assert row["cells"] == 2  # the other week has a neighbour that is not there
 
 
-def test_pit_values_of_counts_are_uniform_when_randomised() -> None:
+def test_pit_values_of_counts_are_spread_over_the_tenths_though_few_counts_differ() -> None:
     rng = np.random.default_rng(2)
-    u = pit(rng.poisson(1.0, (400, 5000)), rng.poisson(1.0, 5000))
-    assert stats.kstest(u, "uniform").pvalue > 0.001
+    later = Came(rng.poisson(1.0, (50, 100)).astype(float), np.ones((50, 100), bool))
+    shares = scores(rng.poisson(1.0, (400, 50, 100)), later, rng.poisson(1.0, (RECENT, 50, 100)).astype(float))["pit"]
+    assert np.max(np.abs(np.array(shares) - 0.1)) < 4.0 * np.sqrt(0.09 / 5000)
 
 
 def test_recent_weeks_are_the_last_published_ones() -> None:
