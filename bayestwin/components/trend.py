@@ -99,37 +99,69 @@ def coefficient_sd(eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd:
     return jnp.sqrt(walk_sd**2 / eigenvalues + shock_sd**2)
 
 
-def extend(
-    rng: np.random.Generator,
-    coefficients: np.ndarray,
-    walk_sd: float,
-    shock_sd: float,
-    steps: int,
-    size: int,
-) -> np.ndarray:
-    """Draw the trend beyond its last time, given its cosine coefficients.
+class Last(NamedTuple):
+    """Normal law of a walk's value at its last time, relative to the level over the times.
 
-    The coefficients hold walk and shocks together; the walk's part of each is drawn from its conditional normal
-    (they are independent given the sds), its last value found, and the walk and fresh shocks carried on.
+    Attributes:
+        mean: (...).
+        sd: the same for all series.
+    """
+
+    mean: Float[Array, "..."]
+    sd: Float[Array, ""]
+
+
+def last_of_walk(coefficients: Float[Array, "coefficient ..."], walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> Last:
+    """Where a walk stands at its last time, given the cosine coefficients of walk and shocks together.
+
+    The walk's part of each coefficient is normal given both, and these are independent given the sds. The shocks' own mean is part of the
+    level that the data saw: it is taken out of the walk's.
 
     Args:
-        rng: random generator.
-        coefficients: (times - 1, series) coefficients, on the scale of the trend.
+        coefficients: on the scale of the trend.
         walk_sd: sd of the walk's increments.
         shock_sd: sd of the shocks.
-        steps: times to draw.
-        size: draws.
-
-    Returns:
-        (size, steps, series) trend values relative to the level over the observed times.
     """
-    times, series = coefficients.shape[0] + 1, coefficients.shape[1]
+    times = len(coefficients) + 1
     basis, eigenvalues = cosine_basis(times)
-    walk_variance = walk_sd**2 / eigenvalues
-    share = walk_variance / (walk_variance + shock_sd**2)
-    spread = shock_sd * np.sqrt(share)
-    walk = share[:, None] * coefficients + spread[:, None] * rng.standard_normal((size, times - 1, series))
-    # The shocks' own mean is part of the level that the data saw: take it out of the walk's.
-    last = np.einsum("k,nks->ns", basis[:, -1], walk) - shock_sd / np.sqrt(times) * rng.standard_normal((size, series))
-    steps_ahead = np.cumsum(walk_sd * rng.standard_normal((size, steps, series)), axis=1)
-    return last[:, None] + steps_ahead + shock_sd * rng.standard_normal((size, steps, series))
+    share = jnp.square(walk_sd) / (jnp.square(walk_sd) + jnp.square(shock_sd) * eigenvalues)
+    return Last(
+        jnp.tensordot(basis[:, -1] * share, coefficients, 1), shock_sd * jnp.sqrt(jnp.square(basis[:, -1]) @ share + 1.0 / times)
+    )
+
+
+class Onward(NamedTuple):
+    """A walk with shocks beyond its last time.
+
+    Attributes:
+        values: trend at each further time.
+        last: the walk's own value at the last of them.
+    """
+
+    values: Float[Array, "time ..."]
+    last: Float[Array, "..."]
+
+
+def onward(
+    last: Float[Array, "..."],
+    walk_sd: Float[Array, ""],
+    shock_sd: Float[Array, ""],
+    steps: Float[Array, "time ..."],
+    shocks: Float[Array, "time ..."],
+) -> Onward:
+    """Carry a walk with shocks on.
+
+    Args:
+        last: the walk's value at its last time.
+        walk_sd: sd of the walk's increments.
+        shock_sd: sd of the shocks.
+        steps: standard normal, one for each further increment.
+        shocks: standard normal, one for each further time.
+
+    Example:
+        >>> values, last = onward(np.ones(2), 0.1, 0.2, np.ones((3, 2)), np.zeros((3, 2)))
+        >>> [round(float(x), 1) for x in values[:, 0]], round(float(last[0]), 1)
+        ([1.1, 1.2, 1.3], 1.3)
+    """
+    walk = last + (walk_sd * steps).cumsum(0)
+    return Onward(walk + shock_sd * shocks, walk[-1])

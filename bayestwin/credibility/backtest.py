@@ -48,10 +48,10 @@ class Came(NamedTuple):
 def backtest(study: Study, origins: int, sampling: Sampling) -> list[Piece]:
     """Forecasts from past dates, and their scores.
 
-    The dates lie a horizon apart, or as far as leaves the first one eight weeks of past; of a forecast the weeks that came are scored.
+    The dates lie a horizon apart, or as far as leaves the first one eight weeks of past, and the last one a horizon of weeks that are published; of a forecast the weeks that came are scored.
 
     Args:
-        study: whose as-of date is the last day of what came.
+        study: what came is what is known at its as-of date.
         origins: number of past dates.
         sampling: of each refit.
 
@@ -61,15 +61,16 @@ def backtest(study: Study, origins: int, sampling: Sampling) -> list[Piece]:
     Raises:
         RunError: if fewer weeks came than so many dates need.
     """
-    now = prepare(study)
-    if not published(now):
+    came = published(prepare(study))
+    if not came:
         return []
-    weeks = len(now.twin.definition.fitted(now.data, study.calendar).weeks)
-    step = min(study.horizon_weeks, (weeks - LEAST_PAST) // origins)
+    weeks = np.stack([values.seen.any(1) for values in came.values()]).any(0)
+    late = len(weeks) - 1 - int(np.flatnonzero(weeks).max(initial=-1))  # at the as-of date, as at each of the past dates
+    step = min(study.horizon_weeks, (len(weeks) - 2 * late - LEAST_PAST) // origins)
     if step < 1:
-        problem, expected = f"{weeks} weeks are too few for {origins} past dates", f"at least {LEAST_PAST + origins}"
+        problem, expected = f"{len(weeks)} weeks are too few for {origins} past dates", f"at least {LEAST_PAST + origins + 2 * late}"
         raise RunError([Fault(str(study.folder), problem, expected=expected, remedy="ask for fewer (--origins)")])
-    dates = [study.as_of - timedelta(weeks=back * step) for back in range(origins, 0, -1)]
+    dates = [study.as_of - timedelta(weeks=late + back * step) for back in range(origins, 0, -1)]
     return [Piece(f"refitting as of {origin}", partial(score, study, origin, sampling)) for origin in dates]
 
 
@@ -86,7 +87,7 @@ def score(study: Study, origin: date, sampling: Sampling, watch: Callable[[Any],
     """Refit as of a past date, and score what is forecast.
 
     Args:
-        study: whose as-of date is the last day of what came.
+        study: what came is what is known at its as-of date.
         origin: the past date.
         sampling: of the refit.
         watch: told the sampler's progress.

@@ -91,7 +91,7 @@ def foretell(study: Study, held: HeldOut, sampling: Sampling, watch: Callable[[A
             continue
         place = hierarchy.codes[held.level][hierarchy.ancestors(at, held.level)]
         rows.append(head | {"stream": site} | _compared(observed, replicated[site], new, place, dims.index(at)))
-    return rows + [head | row for row in _against_others(full, less, draws.sites, held, sampling.seed)]
+    return rows + [head | row for row in against_others(full, less, draws.sites, sampling.seed)]
 
 
 def _replicated(full: Prepared, less: Prepared, drawn: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
@@ -157,8 +157,15 @@ def _middle(ends: np.ndarray) -> np.ndarray:
     return np.where(finite, ends, 0.0).sum(-1) / np.maximum(finite.sum(-1), 1)
 
 
-def _against_others(full: Prepared, less: Prepared, drawn: Mapping[str, np.ndarray], held: HeldOut, seed: int) -> Iterator[dict[str, Any]]:
-    """Scores of the places' published quantities, against the rates of the places that were not put aside."""
+def against_others(full: Prepared, less: Prepared, drawn: Mapping[str, np.ndarray], seed: int) -> Iterator[dict[str, Any]]:
+    """Scores of the places' published quantities, against the rates of the places that were not put aside.
+
+    Args:
+        full: the study.
+        less: the same without the places.
+        drawn: draws given `less` by site, dims chain and draw first.
+        seed: of the chance in the quantities.
+    """
     from bayestwin.analyse.forecast import answer
     from bayestwin.infer.posterior import dataset
 
@@ -170,7 +177,7 @@ def _against_others(full: Prepared, less: Prepared, drawn: Mapping[str, np.ndarr
     people = np.asarray(span.people, float)
     for name, values in came.items():
         new = values.seen & ~known[name].seen
-        others = known[name].seen.all(0)
+        others = known[name].seen[values.seen.any(1)].all(0)
         if not new.any() or not others.any():
             continue
         rate = known[name].values[:, others] / people[:, others]

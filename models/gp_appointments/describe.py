@@ -35,6 +35,9 @@ DIMS: dict[str, tuple[str, ...]] = {
     "band_logit": ("area", "shown_band"),
     "tilt_coefficient": ("frequency",),
     "minutes_tilt": ("week",),
+    "late_national": ("late_noise",),
+    "late_board": ("late_noise", "board"),
+    "late_minutes": ("late_noise",),
     "cell_level": ("other_cell",),
     "cell_sd": ("other_cell",),
     "cell_logit": ("board", "other_cell"),
@@ -112,8 +115,9 @@ def groups(data: Workload, span: Any) -> dict[str, tuple[np.ndarray, np.ndarray]
 
 
 def counted(data: Workload) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Published appointments by week and area, and whether the whole week was seen."""
-    counts, unseen = (np.zeros((len(data.calendar.weeks), len(data.area))) for _ in range(2))
+    """Published appointments by week that is over and area, and whether the whole week was seen."""
+    counts, unseen = (np.zeros((len(data.until.weeks), len(data.area))) for _ in range(2))
     np.add.at(counts, data.calendar.period_week, np.where(data.appointments_seen, data.appointments, 0))
     np.add.at(unseen, data.calendar.period_week, ~data.appointments_seen)
+    unseen[len(data.calendar.weeks) :] = 1
     return {"appointments": (counts, unseen == 0)}

@@ -6,6 +6,8 @@ it. What such an extract would tell is limited by the model's own misfit, not by
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -32,7 +34,7 @@ def finer(data: Workload, priors: Priors) -> None:
     minutes = category_minutes(data.band, law, null_logit, slopes["null_slope"])
     unknown_durations(data, law, null_logit, slopes["null_slope"], misfit)
     minute_by_minute(data, law, misfit)
-    areas_not_granted(data, counts, banded)
+    unpublished(data, counts, banded)
     unknown_staff(data, cells, concentration, slopes["unknown_staff_slope"])
     rotas(data, (category_shares(band_logit[None], jnp.zeros(1), log_minutes_of_bands(data.band))[0] * minutes).sum(-1), cells, slopes)
 
@@ -43,31 +45,49 @@ def hidden(name: str, field: str, law: Counts | Measure, grid: Grid, barrier: st
     numpyro.sample(name, access.likelihood(law, grid), obs=np.broadcast_to([-np.inf, np.inf], (*grid.shape, 2)))
 
 
-def areas_not_granted(data: Workload, counts: NegativeBinomial, banded: Banded) -> None:
-    """Appointments and their durations by band, as the others are published, of areas of which none are.
+class Asked(NamedTuple):
+    """Tables that could be asked for: `name` of their sites, `whose` they are, the `barrier` that keeps them, and which of all their cells."""
+
+    name: str
+    whose: str
+    barrier: str
+    periods: np.ndarray
+    weeks: np.ndarray
+    areas: np.ndarray
+
+
+def unpublished(data: Workload, counts: NegativeBinomial, banded: Banded) -> None:
+    """Appointments and their durations by band, as the others are published, of areas of which none are, and of weeks that are not published yet."""
+    periods, weeks = np.arange(len(data.until.periods)), np.arange(len(data.until.weeks))
+    late = periods[len(data.calendar.periods) :], weeks[len(data.calendar.weeks) :]
+    known = np.flatnonzero(data.appointments_seen.any(1)), np.flatnonzero(data.durations_seen.any(1))
+    granted = data.appointments_seen.any(0)
+    for asked in (
+        Asked("areas", "areas that are not granted", "areas not granted", *known, np.flatnonzero(~granted)),
+        Asked("late", "weeks that are not published yet", "publication lag", *late, np.flatnonzero(granted)),
+    ):
+        if asked.weeks.size and asked.areas.size:
+            _tables(data, counts, banded, asked)
+
+
+def _tables(data: Workload, counts: NegativeBinomial, banded: Banded, asked: Asked) -> None:
+    """Both tables of some weeks and areas.
 
     Given a week's total, shares of a Dirichlet-multinomial law tell what independent negative binomial counts of the same concentration do, for their sum's law does not depend on
     the shares. The total itself is told by the appointments: here it is taken as it is expected.
     """
-    never = np.flatnonzero(~data.appointments_seen.any(0))
-    if not never.size:
-        return
-    barrier, areas = "areas not granted", data.area[never]
-    periods, weeks = np.flatnonzero(data.appointments_seen.any(1)), np.flatnonzero(data.durations_seen.any(1))
-    of_areas = Counts(counts.mean[periods][:, never], jnp.broadcast_to(counts.concentration, counts.mean.shape)[periods][:, never])
-    hidden(
-        "areas_appointments",
-        "appointments of areas that are not granted",
-        of_areas,
-        Grid({"period": data.calendar.periods[periods], "area": areas}),
-        barrier,
-    )
-    total = jax.ops.segment_sum(counts.mean[:, never], data.calendar.period_week, len(data.calendar.weeks))[weeks]
+    span, areas = data.until, data.area[asked.areas]
+    cells = np.ix_(asked.periods, asked.areas)
+    totals = Counts(counts.mean[cells], jnp.broadcast_to(counts.concentration, counts.mean.shape)[cells])
+    grid = Grid({"period": span.periods[asked.periods], "area": areas})
+    hidden(f"{asked.name}_appointments", f"appointments of {asked.whose}", totals, grid, asked.barrier)
+    cells = np.ix_(asked.weeks, asked.areas)
+    total = jax.ops.segment_sum(counts.mean, span.period_week, len(span.weeks))[cells]
     total, concentration = jax.lax.stop_gradient((total, banded.concentration))
-    share = banded.share[weeks][:, never]
+    share = banded.share[cells]
     by_band = Counts(total[..., None] * share, concentration * share)
-    grid = Grid({"week": data.calendar.weeks[weeks], "area": areas, "band": data.bands})
-    hidden("areas_durations", "durations by band of areas that are not granted", by_band, grid, barrier)
+    grid = Grid({"week": span.weeks[asked.weeks], "area": areas, "band": data.bands})
+    hidden(f"{asked.name}_durations", f"durations by band of {asked.whose}", by_band, grid, asked.barrier)
 
 
 def unknown_durations(data: Workload, law: Duration, null_logit: Float[Array, " area"], slope: Array, misfit: Array) -> None:

@@ -20,17 +20,16 @@ from bayestwin.barriers.barrier import array_module
 from bayestwin.components.calendar import monday
 from bayestwin.components.chance import gamma_poisson
 from bayestwin.components.duration import GeneralisedGamma
-from bayestwin.components.trend import cosine_basis, extend
+from bayestwin.components.trend import Last, Onward, cosine_basis, last_of_walk, onward
 from bayestwin.study import Calendar as StudyCalendar
 from bayestwin.twin.scenario import Scenario
 
 from .changes import Demand, Duration, ListGrowth, factor, opened
 from .describe import counted
-from .model import DayEffects, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses
-from .workload import SPECIAL_DAYS, Calendar, Workload, calendar
+from .model import DayEffects, Spreads, cell_shares, day_kind_effects, log_exposure, log_minutes_of_bands, shown_masses, unpublished
+from .workload import SPECIAL_DAYS, WEEK, Calendar, Workload, calendar
 
 Draw = Mapping[str, np.ndarray]
-WEEK = np.timedelta64(7, "D")
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class Span:
 
 
 def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyCalendar) -> Span:
-    """The whole weeks after the last observed day, at the last known list sizes.
+    """The whole weeks after the last that is over, published or not, at the last known list sizes.
 
     Args:
         data: the observed workload.
@@ -64,7 +63,7 @@ def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyC
         scenario: what-if changes.
         place: whose public and school holidays count.
     """
-    first = monday(data.calendar.days[-1:])[0] + WEEK
+    first = monday(data.until.days[-1:])[0] + WEEK
     days = np.arange(first, first + horizon_weeks * WEEK)
     span = calendar(days, "week", place, opened=opened(scenario))
     growth, demand, duration = (factor(scenario, kind, span.weeks, data.area) for kind in (ListGrowth, Demand, Duration))
@@ -72,11 +71,11 @@ def future(data: Workload, horizon_weeks: int, scenario: Scenario, place: StudyC
 
 
 def observed(data: Workload, place: StudyCalendar) -> Span:
-    """The observed weeks; a part-observed one counts for its observed days."""
-    span = calendar(data.calendar.days, "week", place)
-    first = np.searchsorted(data.calendar.period_week, np.arange(len(span.weeks)))
+    """The weeks that are over, published or not; a part-observed one counts for its observed days."""
+    span = calendar(data.until.days, "week", place)
+    first = np.searchsorted(data.until.period_week, np.arange(len(span.weeks)))
     ones = np.ones((len(span.weeks), len(data.area)))
-    return Span(span.weeks, data.area, data.patients[first], ones, ones, span, ahead=False)
+    return Span(span.weeks, data.area, data.listed[first], ones, ones, span, ahead=False)
 
 
 def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
@@ -88,24 +87,49 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
         span: weeks to answer for.
 
     Returns:
-        The sites and, by draw: `exposure` of the span's weeks against the average observed week (log), the trend
-        coefficients net of the calendar, `category_minutes` (area, band), `minutes_cv` of one appointment (area) and `cell_share` (board, cell).
+        The sites and, by draw: `exposure` of the span's weeks against the average observed week (log), `category_minutes` (area, band), `minutes_cv` of
+        one appointment (area) and `cell_share` (board, cell); of the walks of nation, boards and tilt, each net of what it is around, their `_late` values
+        in weeks that are over and not published, and mean and sd of where they stand at the end (`_last`, `_last_sd`).
     """
     kinds = (draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday"))
     effects = DayEffects(day_kind_effects(*kinds), jnp.stack([draws[name] for name in SPECIAL_DAYS], axis=-1))
     asked, seen = np.asarray(log_exposure(effects, span.calendar)[1]), draws["week_exposure"]
     basis, _ = cosine_basis(len(data.calendar.weeks))
+    nation, board = draws["national_coefficient"], draws["board_coefficient"]
     law = (draws[name] for name in ("area_minutes", "area_spread", "duration_shape", "area_null", "null_slope"))
     minutes, cv = map(np.asarray, _categories(data.band, *law))
     return {
         **draws,
         "exposure": asked - seen.mean(1, keepdims=True),
-        "nation": draws["national_coefficient"] - seen @ basis.T,
-        "boards": draws["board_coefficient"] - draws["national_coefficient"][:, :, None],
+        **_stand("nation", nation - seen @ basis.T, draws, "national"),
+        **_stand("boards", board - nation[:, :, None], draws, "board"),
+        **_stand("tilt", draws["tilt_coefficient"], draws, "minutes"),
         "category_minutes": minutes,
         "minutes_cv": cv,
         "cell_share": np.asarray(cell_shares(draws["cell_logit"])),
     }
+
+
+def _stand(name: str, coefficients: np.ndarray, draws: Draw, place: str) -> dict[str, np.ndarray]:
+    """A walk in the weeks that are over and not published, and where it stands at the end of what is over, by draw."""
+    spread = Spreads(draws[f"walk_{place}"], draws[f"shock_{place}"])
+    if f"late_{place}" in draws:
+        late, last = _carried(coefficients, spread, draws[f"late_{place}"])
+        sd = jnp.zeros_like(spread.shock)
+    else:
+        last, sd = _stands(coefficients, spread)
+        late = last[:, None][:, :0]
+    return {f"{name}_late": np.asarray(late), f"{name}_last": np.asarray(last), f"{name}_last_sd": np.asarray(sd)}
+
+
+@jax.jit
+def _carried(coefficients: Array, spread: Spreads, noise: Array) -> Onward:
+    return jax.vmap(unpublished)(coefficients, spread, noise)
+
+
+@jax.jit
+def _stands(coefficients: Array, spread: Spreads) -> Last:
+    return jax.vmap(last_of_walk)(coefficients, *spread)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -165,17 +189,24 @@ def draw_span(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, 
 
 def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
     if span.ahead:
-        weeks = len(span.weeks)
-        nation = extend(rng, draw["nation"][:, None], draw["walk_national"], draw["shock_national"], weeks, inner)
-        boards = extend(rng, draw["boards"], draw["walk_board"], draw["shock_board"], weeks, inner)
-        trend = draw["exposure"][:, None] + nation + boards
+        nation, boards = (_ahead(span, draw, name, place, rng, inner) for name, place in (("nation", "national"), ("boards", "board")))
+        trend = draw["exposure"][:, None] + nation[..., None] + boards
     else:
-        basis, _ = cosine_basis(len(span.weeks))
-        trend = (basis.T @ draw["board_coefficient"])[None]
+        published = len(data.calendar.weeks)
+        late = draw["exposure"][published:, None] + draw["nation_late"][:, None] + draw["boards_late"]
+        trend = np.concatenate([cosine_basis(published)[0].T @ draw["board_coefficient"], late])[None]
     rate = np.exp(draw["area_level"] + trend[..., data.area_board])
     mean = span.people * span.demand * rate
     concentration = np.exp(draw["log_concentration"] - draw["holiday_dispersion"] * span.calendar.unsettled[:, None])
     return gamma_poisson(rng, mean, concentration, inner)
+
+
+def _ahead(span: Span, draw: Draw, name: str, place: str, rng: np.random.Generator, inner: int) -> np.ndarray:
+    """Inner draws of a walk in the weeks ahead, (inner, week, ...)."""
+    last, sd = draw[f"{name}_last"], draw[f"{name}_last_sd"]
+    where = last + sd * rng.standard_normal((inner, *last.shape))
+    steps, shocks = rng.standard_normal((2, len(span.weeks), *where.shape))
+    return np.moveaxis(onward(where, draw[f"walk_{place}"], draw[f"shock_{place}"], steps, shocks).values, 0, 1)
 
 
 def _published(data: Workload, drawn: np.ndarray) -> np.ndarray:
@@ -187,13 +218,12 @@ def _published(data: Workload, drawn: np.ndarray) -> np.ndarray:
 def _minutes(data: Workload, span: Span, draw: Draw, rng: np.random.Generator, inner: int) -> np.ndarray:
     """Mean minutes of an area's week: its category shares vary about their expectation."""
     if span.ahead:
-        weeks = len(span.weeks)
-        tilt = extend(rng, draw["tilt_coefficient"][:, None], draw["walk_minutes"], draw["shock_minutes"], weeks, inner)
+        tilt = _ahead(span, draw, "tilt", "minutes", rng, inner)
         counts = 0.0
     else:
-        tilt = np.broadcast_to(draw["minutes_tilt"][None, :, None], (inner, len(span.weeks), 1))
-        counts = np.where(data.durations_seen[..., None], data.durations, 0)
-    expected = _softmax(draw["band_logit"] + tilt[..., None] * log_minutes_of_bands(data.band))
+        tilt = np.broadcast_to(np.concatenate([draw["minutes_tilt"], draw["tilt_late"]]), (inner, len(span.weeks)))
+        counts = np.pad(np.where(data.durations_seen[..., None], data.durations, 0), [(0, data.late), (0, 0), (0, 0)])
+    expected = _softmax(draw["band_logit"] + tilt[..., None, None] * log_minutes_of_bands(data.band))
     shares = _dirichlet(rng, draw["band_concentration"] * expected + counts)
     return np.einsum("nwak,ak->nwa", shares, draw["category_minutes"])
 

@@ -19,7 +19,7 @@ from numpyro import distributions as dist
 from bayestwin.barriers import Band
 from bayestwin.components.calendar import DayKind
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
-from bayestwin.components.trend import coefficient_sd, cosine_basis
+from bayestwin.components.trend import Onward, coefficient_sd, cosine_basis, last_of_walk, onward
 from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 
 from .workload import SPECIAL_DAYS, Calendar, Workload, fold_weeks
@@ -81,28 +81,28 @@ def demand(data: Workload, priors: Priors) -> NegativeBinomial:
     """Attended appointments: list size, nested places, nested trends, calendar, NB2 counts.
 
     Returns:
-        Their law, seen or not, (period, area).
+        Their law, seen or not, in all periods that are over, (period, area).
     """
-    span = data.calendar
+    span, published = data.until, len(data.calendar.weeks)
     effects = day_effects(priors)
     by_period, of_days = log_exposure(effects, span)
-    by_week = of_days
+    by_week = of_days[:published]
     if data.grid == "week":
         concentration = split_of_weeks(data, priors, effects)
-        by_week = of_days + part_weeks(data, day_shares(effects, data.whole_weeks), concentration)
+        by_week = by_week + part_weeks(data, day_shares(effects, data.whole_weeks), concentration)
     numpyro.deterministic("week_exposure", by_week)
     spread = {name: numpyro.sample(name, priors[name]) for name in ("sd_region", "sd_board", "sd_area", "workforce_slope")}
     national = priors["national_level"]
     level = numpyro.sample("national_level", dist.Normal(national.loc + by_week.mean(), national.scale))
     numpyro.deterministic("rate_per_1000_patient_days", 1000.0 * jnp.exp(level - by_week.mean()))
     area_level = places(data, level, spread)
-    trend = board_trends(data, priors, by_week)
+    trend = board_trends(data, priors, by_week, of_days[published:])
     within_week = by_period - of_days[span.period_week]
     log_rate = area_level + trend[span.period_week][:, data.area_board] + within_week[:, None]
-    mean = data.patients * jnp.exp(log_rate)
-    counts = NegativeBinomial(mean, count_concentration(data, priors))
-    observe("appointments", counts, data.appointments, data.appointments_seen)
-    return counts
+    mean, concentration = data.listed * jnp.exp(log_rate), count_concentration(data, priors)
+    seen = len(data.appointments)
+    observe("appointments", NegativeBinomial(mean[:seen], concentration[:seen]), data.appointments, data.appointments_seen)
+    return NegativeBinomial(mean, concentration)
 
 
 class DayConcentration(NamedTuple):
@@ -191,18 +191,54 @@ def places(data: Workload, level: Array, spread: Mapping[str, Array]) -> Float[A
     return numpyro.sample("area_level", dist.Normal(board[data.area_board] + slope * data.workforce, spread["sd_area"]))
 
 
-def board_trends(data: Workload, priors: Priors, by_week: Float[Array, " week"]) -> Float[Array, "week board"]:
-    """Walks with shocks, boards around the nation, the nation around the calendar."""
+class Spreads(NamedTuple):
+    """Sds of a walk's weekly steps and of its shocks."""
+
+    walk: Array
+    shock: Array
+
+
+def spreads(priors: Priors, place: str) -> Spreads:
+    """Draw those of a walk."""
+    return Spreads(*(numpyro.sample(name, priors[name]) for name in (f"walk_{place}", f"shock_{place}")))
+
+
+def board_trends(
+    data: Workload, priors: Priors, by_week: Float[Array, " published"], late: Float[Array, " late"]
+) -> Float[Array, "week board"]:
+    """Walks with shocks, boards around the nation, the nation around the calendar.
+
+    Args:
+        data: the model's data.
+        priors: its priors.
+        by_week: log exposure of the published weeks.
+        late: of the weeks after them.
+    """
     basis, eigenvalues = cosine_basis(len(data.calendar.weeks))
-    sd = {
-        place: coefficient_sd(eigenvalues, *(numpyro.sample(f"{part}_{place}", priors[f"{part}_{place}"]) for part in ("walk", "shock")))
-        for place in ("national", "board")
-    }
+    of_nation, of_board = spreads(priors, "national"), spreads(priors, "board")
+    sd = {"national": coefficient_sd(eigenvalues, *of_nation), "board": coefficient_sd(eigenvalues, *of_board)}
     national = numpyro.sample("national_coefficient", dist.Normal(basis @ by_week, sd["national"]))
     wide = jnp.broadcast_to(national[:, None], (len(eigenvalues), len(data.board)))
     board = numpyro.sample("board_coefficient", dist.Normal(wide, sd["board"][:, None]))
     numpyro.deterministic("national_trend", basis.T @ national - (by_week - by_week.mean()))
-    return basis.T @ board
+    trend = basis.T @ board
+    if not data.late:
+        return trend
+    nation = unpublished(national - basis @ by_week, of_nation, late_noise("late_national", data)).values
+    apart = unpublished(board - wide, of_board, late_noise("late_board", data, len(data.board))).values
+    return jnp.concatenate([trend, (nation + late - by_week.mean())[:, None] + apart])
+
+
+def late_noise(name: str, data: Workload, *series: int) -> Float[Array, "noise ..."]:
+    """Draw what no extract tells of a walk: where it stands at the last published week, its steps from there, shocks."""
+    return numpyro.sample(name, dist.Normal(jnp.zeros((1 + 2 * data.late, *series)), 1.0))
+
+
+def unpublished(coefficients: Float[Array, "coefficient ..."], spread: Spreads, noise: Float[Array, "noise ..."]) -> Onward:
+    """A walk in the weeks that are over and not published, given its coefficients over the published ones and `late_noise`."""
+    last = last_of_walk(coefficients, *spread)
+    steps, shocks = jnp.split(noise[1:], 2)
+    return onward(last.mean + last.sd * noise[0], *spread, steps, shocks)
 
 
 def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period area"]:
@@ -214,11 +250,11 @@ def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period 
     level = numpyro.sample("concentration_level", priors["concentration_level"])
     by_area = numpyro.sample("log_concentration", dist.Normal(jnp.repeat(level, len(data.area)), spread))
     lost = numpyro.sample("holiday_dispersion", priors["holiday_dispersion"])
-    concentration = jnp.exp(by_area - lost * data.calendar.unsettled[:, None])
+    concentration = jnp.exp(by_area - lost * data.until.unsettled[:, None])
     if data.grid == "week":
         return concentration
     closed = numpyro.sample("closed_concentration", priors["closed_concentration"])
-    return jnp.where(data.calendar.kind[:, None] < 5, concentration, closed)
+    return jnp.where(data.until.kind[:, None] < 5, concentration, closed)
 
 
 class Banded(NamedTuple):
@@ -229,7 +265,7 @@ class Banded(NamedTuple):
         null_logit: log-odds that a duration is not recorded, by area.
         logit: of the bands against the hiding category.
         misfit: sd of these logits about those of the law.
-        share: expected, of each band and the hiding category.
+        share: expected, of each band and the hiding category, in all weeks that are over.
         concentration: how closely weeks keep to these shares.
     """
 
@@ -252,7 +288,7 @@ def durations(data: Workload, priors: Priors, family: str = "generalised_gamma")
     tilt = minutes_tilt(data, priors)
     concentration = numpyro.sample("band_concentration", priors["band_concentration"])
     share = category_shares(logit, tilt, log_minutes_of_bands(data.band))
-    law_of_counts = DirichletMultinomial(concentration * share, total_count=data.durations.sum(-1))
+    law_of_counts = DirichletMultinomial(concentration * share[: len(data.durations)], total_count=data.durations.sum(-1))
     observe("durations", law_of_counts, data.durations, data.durations_seen)
     numpyro.deterministic("minutes_sd", jnp.sqrt(law.moment(2.0) - law.moment(1.0) ** 2))
     return Banded(law, null_logit, logit, misfit, share, concentration)
@@ -289,9 +325,12 @@ def log_minutes_of_bands(band: Band) -> Float[np.ndarray, " band"]:
 def minutes_tilt(data: Workload, priors: Priors) -> Float[Array, " week"]:
     """National tilt of each week towards longer durations: a walk with shocks that averages to zero."""
     basis, eigenvalues = cosine_basis(len(data.calendar.weeks))
-    sd = coefficient_sd(eigenvalues, *(numpyro.sample(f"{part}_minutes", priors[f"{part}_minutes"]) for part in ("walk", "shock")))
-    coefficient = numpyro.sample("tilt_coefficient", dist.Normal(jnp.zeros(len(eigenvalues)), sd))
-    return numpyro.deterministic("minutes_tilt", basis.T @ coefficient)
+    spread = spreads(priors, "minutes")
+    coefficient = numpyro.sample("tilt_coefficient", dist.Normal(jnp.zeros(len(eigenvalues)), coefficient_sd(eigenvalues, *spread)))
+    tilt = numpyro.deterministic("minutes_tilt", basis.T @ coefficient)
+    if not data.late:
+        return tilt
+    return jnp.concatenate([tilt, unpublished(coefficient, spread, late_noise("late_minutes", data)).values])
 
 
 def category_shares(logit: Array, tilt: Array, log_minutes: Array) -> Float[Array, "week area category"]:

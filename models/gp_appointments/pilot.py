@@ -26,7 +26,7 @@ LEAST_NOISE = 1e-4  # the least squared weekly noise of an area to reckon with
 
 def pilot(data: Workload) -> Pilot:
     """Looks at every normal effect of the model, and starting values of the rest."""
-    parts = [_demand(data), durations(data), _staff(data)]
+    parts = [_demand(data), durations(data), _staff(data), (_late(data), {})]
     return Pilot(
         looks={name: look for looks, _ in parts for name, look in looks.items()},
         start={name: np.asarray(value) for _, start in parts for name, value in start.items()},
@@ -38,7 +38,7 @@ Part = tuple[dict[str, Look], dict[str, float]]
 
 def _weekly_log_rates(data: Workload) -> tuple[np.ndarray, np.ndarray]:
     """Log appointments per patient by week, and whether the whole week was seen."""
-    counts, seen = counted(data)["appointments"]
+    counts, seen = (part[: len(data.calendar.weeks)] for part in counted(data)["appointments"])
     patients = np.zeros_like(counts)
     np.maximum.at(patients, data.calendar.period_week, data.patients)
     return np.log((counts + 0.5) / patients), seen
@@ -89,6 +89,13 @@ def _demand(data: Workload) -> Part:
         "concentration_sd": TYPICAL_CONCENTRATION_SD,
     }
     return looks, start
+
+
+def _late(data: Workload) -> dict[str, Look]:
+    """Of weeks that are over and not published nothing is told."""
+    noise = 1 + 2 * data.late
+    shapes = {"late_national": (noise,), "late_board": (noise, len(data.board)), "late_minutes": (noise,)}
+    return {name: seen(np.zeros(shape), 0.0) for name, shape in shapes.items()} if data.late else {}
 
 
 def _concentration(data: Workload, rates: np.ndarray, noise: np.ndarray, known: np.ndarray) -> Look:

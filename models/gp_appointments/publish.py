@@ -64,6 +64,7 @@ def invent(design: Design, seed: int) -> Workload:
         grid="week",
         calendar=span,
         whole_weeks=whole_weeks(span, place()),
+        until=span,
         area=np.array([f"A{i + 1:03d}" for i in range(areas)]),
         board=np.array([f"B{i + 1:02d}" for i in range(boards)]),
         region=np.array([f"R{i + 1}" for i in range(regions)]),

@@ -31,9 +31,18 @@ def second(data: Workload, priors: PriorTable) -> pm.Model:
         _demand(data, priors)
         _durations(data, priors)
         _staff(data, priors)
+        _unpublished(data)
         for name in ("null_slope", "remote_ratio", "other_ratio", "unknown_staff_slope"):
             prior(priors, name)
     return made
+
+
+def _unpublished(data: Workload) -> None:
+    """The walks in weeks that are over and not published: nothing is told of them."""
+    if data.late:
+        noise = 1 + 2 * data.late
+        for name, shape in (("late_national", noise), ("late_board", (noise, len(data.board))), ("late_minutes", noise)):
+            pm.Normal(name, 0.0, 1.0, shape=shape)
 
 
 def _weights(priors: PriorTable) -> Any:

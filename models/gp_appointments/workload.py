@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SPECIAL_DAYS = ("after_closure", "christmas", "eve", "school_holiday")  # effects on working days
 EXPOSURES = ("patients", "registered", "workforce")
 STREAMS = ("durations", "staff_mix", *EXPOSURES)
+DAY, WEEK = np.timedelta64(1, "D"), np.timedelta64(7, "D")
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 CELLS = ("GP face-to-face", "GP remote", "Other face-to-face", "Other remote", "Unknown")
 REMOTE = ("Telephone", "Video/Online")
@@ -127,7 +128,7 @@ class Workload:
 
     Attributes:
         grid: "week" or "day".
-        calendar: the observed span; whole_weeks: all days of its weeks.
+        calendar: the observed span; whole_weeks: all days of its weeks; until: the observed span and the weeks after it that are over at the as-of date and not published.
         area, board, region: codes; area_name: readable names.
         area_board: index of each area's board; board_region: of each board's region.
         patients: registered at included practices, (period, area).
@@ -143,6 +144,7 @@ class Workload:
     grid: str
     calendar: Calendar
     whole_weeks: Calendar
+    until: Calendar
     area: np.ndarray
     board: np.ndarray
     region: np.ndarray
@@ -163,6 +165,16 @@ class Workload:
     bands: np.ndarray
     band: Band
     unknown: Unknown
+
+    @property
+    def late(self) -> int:
+        """Number of weeks that are over and not published."""
+        return len(self.until.weeks) - len(self.calendar.weeks)
+
+    @property
+    def listed(self) -> np.ndarray:
+        """Patients as known, to the as-of date, (period, area): the last list sizes are carried on."""
+        return np.pad(self.patients, [(0, len(self.until.periods) - len(self.patients)), (0, 0)], mode="edge")
 
     @property
     def worked(self) -> np.ndarray:
@@ -203,6 +215,7 @@ class Workload:
             "closed_day": np.array([*WEEKDAYS, "working days"]),
             "week_in_part": self.calendar.weeks[np.bincount(self.calendar.week) < 7].astype("datetime64[ns]"),
             "frequency": np.arange(1, len(self.calendar.weeks)),
+            "late_noise": np.array(["last", *(f"{part} {week}" for part in ("step", "shock") for week in self.until.weeks[len(self.calendar.weeks) :])]),
         }
 
 
@@ -229,6 +242,7 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
         grid=study.grid,
         calendar=span,
         whole_weeks=whole_weeks(span, study.calendar),
+        until=calendar(np.append(days, late_days(days, np.datetime64(study.as_of))), study.grid, study.calendar),
         area=hierarchy.codes["area"],
         board=hierarchy.codes["board"],
         region=hierarchy.codes["region"],
@@ -250,6 +264,11 @@ def prepare(study: Study, hierarchy: Hierarchy, observations: Mapping[str, Obser
         band=barriers["band"],
         unknown=barriers["unknown"],
     )
+
+
+def late_days(days: np.ndarray, as_of: np.datetime64) -> np.ndarray:
+    """Days of the whole weeks that are over by the as-of date and begin after the last of the days that were seen."""
+    return np.arange(monday(days[-1:])[0] + WEEK, monday(np.array([as_of + DAY]))[0])
 
 
 def _weekly(values: np.ndarray, durations: Observations) -> np.ndarray:

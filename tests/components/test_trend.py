@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bayestwin.components.trend import coefficient_sd, cosine_basis, extend
+from bayestwin.components.trend import coefficient_sd, cosine_basis, last_of_walk, onward
 
 
 @pytest.mark.parametrize("times", [2, 5, 22])
@@ -33,6 +33,19 @@ def test_extension_is_the_conditional_law_of_the_joint_gaussian() -> None:
     gain = joint[future, past] @ np.linalg.inv(joint[past, past])
     mean = gain @ x
     covariance = joint[future, future] - gain @ joint[past, future]
-    drawn = extend(np.random.default_rng(3), coefficients[:, None], walk_sd, shock_sd, ahead, 200_000)[..., 0]
-    np.testing.assert_allclose(drawn.mean(0), mean, atol=0.006)
-    np.testing.assert_allclose(np.cov(drawn.T), covariance, rtol=0.03, atol=0.003)
+    # Linear in standard normal noise: law of the last value, steps, shocks.
+    unit = np.eye(2 * ahead + 1)
+    where = last_of_walk(coefficients, walk_sd, shock_sd)
+    carried = onward(where.mean + where.sd * unit[0], walk_sd, shock_sd, unit[1 : ahead + 1], unit[ahead + 1 :]).values
+    centre = onward(where.mean, walk_sd, shock_sd, np.zeros((ahead, 1)), np.zeros((ahead, 1))).values
+    np.testing.assert_allclose(centre[:, 0], mean, atol=1e-6)
+    np.testing.assert_allclose((carried - centre) @ (carried - centre).T, covariance, atol=1e-6)
+
+
+def test_a_walk_carried_on_in_two_parts_is_the_walk_carried_on() -> None:
+    steps, shocks = np.random.default_rng(4).standard_normal((2, 5, 3))
+    whole = onward(np.ones(3), 0.3, 0.2, steps, shocks)
+    first = onward(np.ones(3), 0.3, 0.2, steps[:2], shocks[:2])
+    second = onward(first.last, 0.3, 0.2, steps[2:], shocks[2:])
+    np.testing.assert_allclose(np.concatenate([first.values, second.values]), whole.values, rtol=1e-14)
+    np.testing.assert_allclose(second.last, whole.last, rtol=1e-14)
