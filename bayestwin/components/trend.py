@@ -125,9 +125,7 @@ def last_of_walk(coefficients: Float[Array, "coefficient ..."], walk_sd: Float[A
     times = len(coefficients) + 1
     basis, eigenvalues = cosine_basis(times)
     share = jnp.square(walk_sd) / (jnp.square(walk_sd) + jnp.square(shock_sd) * eigenvalues)
-    return Last(
-        jnp.tensordot(basis[:, -1] * share, coefficients, 1), shock_sd * jnp.sqrt(jnp.square(basis[:, -1]) @ share + 1.0 / times)
-    )
+    return Last(jnp.tensordot(basis[:, -1] * share, coefficients, 1), shock_sd * jnp.sqrt(jnp.square(basis[:, -1]) @ share + 1.0 / times))
 
 
 class Onward(NamedTuple):
