@@ -1,10 +1,11 @@
-"""What getting back the banded durations of some sub-ICBs was predicted to tell, against what they told.
+"""What getting back the banded durations of some sub-ICBs, or of the last weeks, was predicted to tell, against what they told.
 
-    uv run python benchmarks/give_back.py --data ../shared/data/nhs_gp [--hide 12] [--times 3] [--seed 1] [--draws 400] [--keep FOLDER] [--json]
+    uv run python benchmarks/give_back.py --data ../shared/data/nhs_gp [--hide 12] [--times 3] [--seed 1] [--late DAYS] [--draws 400] [--keep FOLDER] [--json]
 
 The study of what NHS England publishes is calibrated whole. Then the table of appointments by day and banded duration is withheld for some sub-ICBs drawn at random (`site_absence`), the
-study calibrated without it, and what lifting that would leave of every variance predicted from this calibration alone. The whole study is what comes of it. What is calibrated stays in FOLDER and is
-not done again. Quantities are weekly averages over the eight weeks ahead.
+study calibrated without it, and what lifting that would leave of every variance predicted from this calibration alone. The whole study is what comes of it. With `--late` the table is instead
+known so many days after each day only, as of the Sunday with which the whole study's weeks end. What is calibrated stays in FOLDER and is not done again. Quantities are weekly averages over the eight
+weeks ahead.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +39,7 @@ from bayestwin.sampled import sampled
 from bayestwin.twin.scenario import Scenario
 
 TABLE, STAFF = "actual_duration.csv.gz", "# Who saw the patient and how"
-BARRIER = "areas not granted"  # as the model offers it
+ABSENT, LATE = "areas not granted", "publication lag"  # as the model offers them
 POINTS = 4
 WIDE = 2.0 * 1.96
 
@@ -64,19 +68,30 @@ def withhold(folder: Path, areas: list[str]) -> None:
     (folder / "study.toml").write_text(study.replace(STAFF, barrier + STAFF, 1), encoding="utf-8")
 
 
-def fitted(data: Path, folder: Path, areas: list[str], sampling: bt.Sampling) -> Fitted:
-    """Calibrate the study without some areas, unless that was done before, and forecast.
+def delay(folder: Path, days: int) -> None:
+    """Let the durations of a study be known with a delay, as of the end of the week of its as-of date: its forecast begins with the same week as before."""
+    study, as_of = (folder / "study.toml").read_text(encoding="utf-8"), bt.read_study(folder).as_of
+    sunday = as_of + timedelta(days=6 - as_of.weekday())
+    head, rest = study.replace(f"as_of = {as_of}", f"as_of = {sunday}", 1).split(TABLE, 1)
+    resolution = 'resolution = "day"\n'
+    (folder / "study.toml").write_text(
+        head + TABLE + rest.replace(resolution, f"{resolution}report_lag_days = {days}\n", 1), encoding="utf-8"
+    )
+
+
+def fitted(data: Path, folder: Path, change: Callable[[Path], None] | None, sampling: bt.Sampling) -> Fitted:
+    """Calibrate the study, unless that was done before, and forecast.
 
     Args:
         data: published files.
         folder: where study and posterior are kept.
-        areas: that are withheld.
+        change: what is done to the study.
         sampling: how.
     """
     if not (folder / "study").is_dir():
         study = bt.init_study(folder / "study", "nhs_gp", data).folder
-        if areas:
-            withhold(study, areas)
+        if change:
+            change(study)
     prepared, path = prepare(bt.read_study(folder / "study")), folder / "posterior.nc"
     definition = prepared.twin.definition
     if not path.is_file():
@@ -91,14 +106,14 @@ def _ahead(prepared: Prepared) -> Any:
     return prepared.twin.definition.future(prepared.data, prepared.study.horizon_weeks, Scenario(), prepared.study.calendar)
 
 
-def predicted(now: Fitted, sampling: bt.Sampling) -> pd.DataFrame:
-    """Share of each variance that the request would leave, with its Monte Carlo error, and the normal approximation's variance."""
+def predicted(now: Fitted, barrier: str, sampling: bt.Sampling) -> pd.DataFrame:
+    """Share of each variance that lifting a barrier would leave, with its Monte Carlo error, and the normal approximation's variance."""
     prepared = now.prepared
     definition, data = prepared.twin.definition, prepared.data
     draws = {str(name): values.to_numpy().reshape(-1, *values.shape[2:]) for name, values in now.posterior.items()}
     at = current(prepared.model, definition.pilot(data), prepared.nesting, sampling, draws, prepared.finer)
     sites = released_sites(at, definition.reads)
-    wanted = [lifted(sites, [BARRIER])]
+    wanted = [lifted(sites, [barrier])]
     followed = slopes(around(at), definition, data, _ahead(prepared), 0)
     normal = np.square(followed.values).sum(0)
     each = [values.mean(1) for quantity in definition.quantities for (_, name), values in now.drawn.items() if name == quantity.name]
@@ -108,17 +123,18 @@ def predicted(now: Fitted, sampling: bt.Sampling) -> pd.DataFrame:
     return table.assign(predicted=left.mean(0), predicted_error=left.std(0, ddof=1) / np.sqrt(POINTS), normal=normal)
 
 
-def compared(now: Fitted, then: Fitted, areas: list[str], sampling: bt.Sampling) -> pd.DataFrame:
+def compared(now: Fitted, then: Fitted, barrier: str, areas: list[str], sampling: bt.Sampling) -> pd.DataFrame:
     """Each quantity that the request bears on, as it was, as it was predicted to be, and as it came to be.
 
     Args:
-        now: calibrated without the areas.
-        then: calibrated with them.
-        areas: that were withheld.
+        now: calibrated with the barrier.
+        then: calibrated without it.
+        barrier: that is lifted.
+        areas: that it hides something of.
         sampling: of the first.
     """
     found = []
-    for n, row in predicted(now, sampling).groupby(["name", "level"], sort=False):
+    for n, row in predicted(now, barrier, sampling).groupby(["name", "level"], sort=False):
         before, after = (summarise(one.drawn[n[1], n[0]]) for one in (now, then))
         spread = _relative_error(now.drawn[n[1], n[0]]), _relative_error(then.drawn[n[1], n[0]])
         share = after["var_epistemic"] / before["var_epistemic"]
@@ -180,6 +196,7 @@ def main() -> None:
     parser.add_argument("--hide", type=int, default=12, help="sub-ICBs whose durations are withheld (default %(default)s)")
     parser.add_argument("--times", type=int, default=3, help="sets of them (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the first set; the next ones follow (default %(default)s)")
+    parser.add_argument("--late", type=int, metavar="DAYS", help="of all sub-ICBs the last days are withheld instead")
     parser.add_argument("--draws", type=int, default=400, help="kept of each of four chains (default %(default)s)")
     parser.add_argument("--keep", type=Path, help="folder where studies and posteriors stay; a passing one if absent")
     parser.add_argument("--json", action="store_true", help="print the machine form")
@@ -188,16 +205,18 @@ def main() -> None:
     every = pd.read_csv(given.data / "geography.csv", dtype=str)["sub_icb_location_code"].to_numpy()
     with tempfile.TemporaryDirectory() as scratch:
         keep, sampling = given.keep or Path(scratch), bt.Sampling(draws=given.draws)
-        then = fitted(given.data, keep / "whole", [], sampling)
+        then = fitted(given.data, keep / "whole", None, sampling)
         verdicts, tables = [then.posterior.attrs["verdict"]], []
-        for seed in range(given.seed, given.seed + given.times):
-            areas = sorted(np.random.default_rng(seed).choice(every, given.hide, replace=False).tolist())
-            now = fitted(given.data, keep / f"without-{given.hide}-{seed}", areas, sampling)
+        for seed in range(given.seed, given.seed + (1 if given.late else given.times)):
+            chosen = sorted(np.random.default_rng(seed).choice(every, given.hide, replace=False).tolist())
+            areas, barrier = (every.tolist(), LATE) if given.late else (chosen, ABSENT)
+            change = partial(delay, days=given.late) if given.late else partial(withhold, areas=areas)
+            now = fitted(given.data, keep / (f"late-{given.late}" if given.late else f"without-{given.hide}-{seed}"), change, sampling)
             verdicts.append(now.posterior.attrs["verdict"])
-            tables.append(compared(now, then, areas, sampling).assign(seed=seed))
+            tables.append(compared(now, then, barrier, areas, sampling).assign(seed=seed))
             print(f"set {seed}: {', '.join(areas)}", file=sys.stderr)
     table = pd.concat(tables)
-    answer = {"hidden": given.hide, "sets": given.times, "verdicts": verdicts, "summary": summary(table)}
+    answer = {"hidden": len(areas), "sets": len(tables), "verdicts": verdicts, "summary": summary(table)}
     if given.json:
         print(json.dumps(answer | {"answers": table.to_dict("records")}, indent=2))
         return

@@ -10,10 +10,11 @@ import bayestwin as bt
 from bayestwin.prepared import prepare
 from bayestwin.preposterior.current import sites_of_model
 from bayestwin.preposterior.lifting import barrier_names
+from bayestwin.twin.scenario import Scenario
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # a script's folder, as it is when the script runs
 
-from give_back import BARRIER, TABLE, summary, withhold
+from give_back import ABSENT, LATE, TABLE, delay, summary, withhold
 
 
 def test_areas_that_are_withheld_can_be_asked_for(tmp_path: Path, nhs_folder: Path) -> None:
@@ -23,7 +24,17 @@ def test_areas_that_are_withheld_can_be_asked_for(tmp_path: Path, nhs_folder: Pa
     assert len(left.unique()) == 104
     assert not {"00L", "00N"} & set(left)
     prepared = prepare(bt.read_study(study.folder))
-    assert BARRIER in barrier_names(sites_of_model(prepared.finer, prepared.twin.definition.reads))
+    assert ABSENT in barrier_names(sites_of_model(prepared.finer, prepared.twin.definition.reads))
+
+
+def test_a_delayed_table_can_be_asked_for_and_its_forecast_begins_with_the_same_week(tmp_path: Path, nhs_folder: Path) -> None:
+    studies = [bt.init_study(tmp_path / name, "nhs_gp", nhs_folder) for name in ("whole", "late")]
+    delay(studies[1].folder, 28)
+    whole, late = (prepare(bt.read_study(study.folder)) for study in studies)
+    assert (whole.data.late, late.data.late) == (0, 4)
+    begins = [one.twin.definition.future(one.data, 8, Scenario(), one.study.calendar).weeks[0] for one in (whole, late)]
+    assert begins[0] == begins[1]
+    assert LATE in barrier_names(sites_of_model(late.finer, late.twin.definition.reads))
 
 
 def test_answers_of_a_level_are_summed_up_with_the_error_between_them() -> None:
