@@ -20,6 +20,7 @@ HATCHES = ("", "///", "...", "xxx", "\\\\\\", "|||", "---", "+++")
 CHANCE, REMAINS = "#e4e2dc", "#bcd7ea"
 HALF, MOST = 0.674, 1.96  # standard deviations to either side that hold 50 and 95 %
 TELLING = 6  # parameters that are shown
+TRIFLE = 0.01  # share of the variance that is not worth a sentence
 SPREAD = (0.8, 1.25)  # a normal approximation whose sd is within it may stand without a warning
 
 
@@ -32,7 +33,7 @@ class AccessShown:
         rows: one for each quantity of the whole, shares of the variance of what is not known.
         barriers: as the analysis found them.
         requests: by rank.
-        pairs: requests that are worth more together, beyond two errors.
+        pairs: requests that are worth more together, by more than two errors and a hundredth of the variance.
         parameters: those whose knowledge would take most from the first quantity.
         doubted: parameters of any quantity of the whole on which the two ways to find it do not agree, and of how many.
         checks: predicted and realised shares of the answers that were checked by refits.
@@ -89,7 +90,7 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         rows=[_row(row) for row in whole],
         barriers=[barrier | {"words": _words(barrier["barrier"])} for barrier in answer["barriers"]],
         requests=requests,
-        pairs=[pair for pair in answer["pairs"] if pair["beyond_each"] > 2.0 * pair["error"]],
+        pairs=[pair for pair in answer["pairs"] if pair["beyond_each"] > max(2.0 * pair["error"], TRIFLE * first["epistemic"])],
         parameters=_telling(answer["parameters"], first["quantity"]),
         doubted=(sum(not row["agree"] for row in answer["parameters"]), len(answer["parameters"])),
         checks=answer["checks"],
@@ -200,9 +201,9 @@ def _waterfall(row: Mapping[str, Any], known: Answered) -> Picture:
     levels = np.concatenate([[100.0], after])
     ax.hlines(levels, np.arange(len(levels)) - 0.3, np.arange(len(levels)) + 1.3, color=INK, linewidth=0.6)
     for i, value in enumerate(values):
-        ax.text(i + 1, after[i] + value + max(errors[i], 0.0) + 1.5, f"{value:.0f}", ha="center", fontsize=8)
+        ax.text(i + 1, after[i] + value + max(errors[i], 0.0) + 1.5, f"{value:z.0f}", ha="center", fontsize=8)
     for i, value in ((0, 100.0), (len(labels) - 1, after[-1])):
-        ax.text(i, value + 1.5, f"{value:.0f}", ha="center", fontsize=8)
+        ax.text(i, value + 1.5, f"{value:z.0f}", ha="center", fontsize=8)
     ax.set_xticks(np.arange(len(labels)), labels, fontsize=8)
     ax.set_ylim(0, 112)
     ax.set_ylabel("% of the variance now")
@@ -230,6 +231,7 @@ def _intervals(rows: list[dict[str, Any]], requests: list[dict[str, Any]], known
             ax.plot(row["mean"], 2 - place, "o", color=colour, markersize=4)
         ax.set_yticks([2, 1, 0], ["now", "best request", "full access"], fontsize=7.5)
         ax.set_ylim(-0.6, 2.6)
+        ax.xaxis.set_major_formatter(lambda value, _: number(value))
         ax.set_title(capital(known.words(row["quantity"])))
     axes[-1].set_xlabel("an average week ahead")
     return picture(

@@ -181,7 +181,7 @@ def _fan(quantity: Quantity, fitted: pd.DataFrame, ahead: pd.DataFrame, places: 
     published = fitted.loc[fitted["quantity"] == quantity.name, "observed"].notna().any()
     dots = _dots(quantity.name in known.measured) if published else "; it is not published, so there are no dots"
     rest = f" {len(places) - len(shown)} more are in the tables." if len(places) > len(shown) else ""
-    caption = f"{figures.capital(quantity.words)}, {quantity.unit}. Grey: observed weeks, blue: forecast, with 50, 80 and 95 % intervals{dots}.{rest}"
+    caption = f"{figures.capital(quantity.words)}, {quantity.unit}. Grey: weeks that are over, blue: forecast, with 50, 80 and 95 % intervals{dots}.{rest}"
     return figures.fans(panels, size + quantity.unit, scale, alt, caption)
 
 

@@ -73,7 +73,7 @@ def _short(posterior: xr.Dataset) -> dict[str, list[str]]:
 
 def _labels(values: xr.DataArray, dims: list[Any]) -> list[str]:
     """A label in brackets for each element of some dims, in their order; none for a scalar."""
-    keys = [values[dim].to_numpy() for dim in dims]
+    keys = [np.datetime_as_string(key, "D") if (key := values[dim].to_numpy()).dtype.kind == "M" else key for dim in dims]
     return [f"[{', '.join(map(str, key))}]" if key else "" for key in product(*keys)]
 
 

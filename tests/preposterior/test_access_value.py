@@ -16,6 +16,8 @@ from bayestwin.preposterior import rows, value
 from bayestwin.preposterior.bent import by_order
 from bayestwin.preposterior.plan import Goal
 from bayestwin.preposterior.quantities import Asked
+from bayestwin.report.access import access_shown
+from bayestwin.twin.answered import answered_by_run
 
 GOOD = """
 [[request]]
@@ -127,6 +129,14 @@ def test_what_was_found_is_kept_with_the_run_and_shown(run: bt.Run, answer: dict
     assert 'id="access-cost"' in report
     assert "every small number" in page
     assert "There in 90 days" in page
+    assert '"n">-0 ' not in page
+
+
+def test_only_pairs_that_are_worth_something_together_are_mentioned(run: bt.Run, answer: dict) -> None:
+    known, now = answered_by_run(run.manifest), of(answer, answer["requests"][0]["quantity"], "town", "all")["epistemic"]
+    gains = [(0.02, 0.001), (0.02, 0.015), (0.005, 0.001)]  # clear; within its error; clear and a trifle
+    pairs = [{"requests": [str(i), "other"], "beyond_each": now * by, "error": now * error} for i, (by, error) in enumerate(gains)]
+    assert [pair["requests"][0] for pair in access_shown(answer | {"pairs": pairs}, known).pairs] == ["0"]
 
 
 def test_a_plan_is_made_where_one_is_asked_for(run: bt.Run, answer: dict) -> None:

@@ -36,6 +36,15 @@ def test_elements_of_a_small_matrix_keep_their_labels() -> None:
     np.testing.assert_allclose(found, (1.0 - sd**2).ravel(), atol=0.08)
 
 
+def test_elements_by_week_are_labelled_by_the_day() -> None:
+    weeks = np.array(["2022-04-04", "2022-04-11"], "datetime64[ns]")
+    prior, posterior = (
+        xr.Dataset({"noise": ((*DIMS, "week"), np.random.default_rng(seed).standard_normal((1, 50, 2)))}, coords={"week": weeks})
+        for seed in (0, 1)
+    )
+    assert tables.contraction(posterior, prior)["parameter"].tolist() == ["noise[2022-04-04]", "noise[2022-04-11]"]
+
+
 def test_variance_shares_are_epistemic_over_total_by_week_ahead() -> None:
     forecast = pd.DataFrame(
         {
