@@ -99,19 +99,19 @@ def coefficient_sd(eigenvalues: np.ndarray, walk_sd: Float[Array, ""], shock_sd:
     return jnp.sqrt(walk_sd**2 / eigenvalues + shock_sd**2)
 
 
-class Last(NamedTuple):
-    """Normal law of a walk's value at its last time, relative to the level over the times.
+class State(NamedTuple):
+    """Normal law of a walk's value at some time, relative to the level over the times that were seen.
 
     Attributes:
         mean: (...).
-        sd: the same for all series.
+        variance: the same for all series.
     """
 
     mean: Float[Array, "..."]
-    sd: Float[Array, ""]
+    variance: Float[Array, ""]
 
 
-def last_of_walk(coefficients: Float[Array, "coefficient ..."], walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> Last:
+def last_state(coefficients: Float[Array, "coefficient ..."], walk_sd: Float[Array, ""], shock_sd: Float[Array, ""]) -> State:
     """Where a walk stands at its last time, given the cosine coefficients of walk and shocks together.
 
     The walk's part of each coefficient is normal given both, and these are independent given the sds. The shocks' own mean is part of the
@@ -125,41 +125,42 @@ def last_of_walk(coefficients: Float[Array, "coefficient ..."], walk_sd: Float[A
     times = len(coefficients) + 1
     basis, eigenvalues = cosine_basis(times)
     share = jnp.square(walk_sd) / (jnp.square(walk_sd) + jnp.square(shock_sd) * eigenvalues)
-    return Last(jnp.tensordot(basis[:, -1] * share, coefficients, 1), shock_sd * jnp.sqrt(jnp.square(basis[:, -1]) @ share + 1.0 / times))
+    variance = jnp.square(shock_sd) * (jnp.square(basis[:, -1]) @ share + 1.0 / times)
+    return State(jnp.tensordot(basis[:, -1] * share, coefficients, 1), variance)
 
 
 class Onward(NamedTuple):
-    """A walk with shocks beyond its last time.
+    """A walk with shocks beyond a time.
 
     Attributes:
-        values: trend at each further time.
-        last: the walk's own value at the last of them.
+        values: trend at each further time, each (...).
+        state: of the walk at the last of them, given these values.
     """
 
-    values: Float[Array, "time ..."]
-    last: Float[Array, "..."]
+    values: list[Float[Array, "..."]]
+    state: State
 
 
-def onward(
-    last: Float[Array, "..."],
-    walk_sd: Float[Array, ""],
-    shock_sd: Float[Array, ""],
-    steps: Float[Array, "time ..."],
-    shocks: Float[Array, "time ..."],
-) -> Onward:
-    """Carry a walk with shocks on.
+def onward(state: State, walk_sd: Float[Array, ""], shock_sd: Float[Array, ""], noise: Float[Array, "time ..."]) -> Onward:
+    """Carry a walk with shocks on: each value given those before it.
 
     Args:
-        last: the walk's value at its last time.
+        state: of the walk at the time before.
         walk_sd: sd of the walk's increments.
         shock_sd: sd of the shocks.
-        steps: standard normal, one for each further increment.
-        shocks: standard normal, one for each further time.
+        noise: standard normal, one for each further time.
+
+    Source: Kalman (1960), Journal of Basic Engineering 82, in innovations form.
 
     Example:
-        >>> values, last = onward(np.ones(2), 0.1, 0.2, np.ones((3, 2)), np.zeros((3, 2)))
-        >>> [round(float(x), 1) for x in values[:, 0]], round(float(last[0]), 1)
-        ([1.1, 1.2, 1.3], 1.3)
+        >>> values, state = onward(State(np.zeros(2), 0.0), 0.3, 0.4, np.ones((1, 2)))
+        >>> float(values[0][0]), round(float(state.mean[0]), 2), round(state.variance, 4)
+        (0.5, 0.18, 0.0576)
     """
-    walk = last + (walk_sd * steps).cumsum(0)
-    return Onward(walk + shock_sd * shocks, walk[-1])
+    values, (mean, variance) = [], state
+    for each in noise:
+        walked = variance + walk_sd**2
+        seen = walked + shock_sd**2
+        values.append(mean + seen**0.5 * each)
+        mean, variance = mean + walked / seen**0.5 * each, walked * shock_sd**2 / seen
+    return Onward(values, State(mean, variance))

@@ -232,14 +232,20 @@ def follow(at: Current, accesses: Mapping[tuple[str, Any], Access]) -> Callable[
     blocks[:size] = at.root.T
     program = both.lower(at.centre, blocks[:COLUMNS]).compile()
 
+    shapes = jax.eval_shape(both, at.centre, blocks[:COLUMNS])[1]
+
     def at_point(q: np.ndarray) -> Followed:
-        def part(first: int) -> tuple[Any, Any]:
+        slopes = jax.tree.map(lambda leaf: np.empty((len(blocks), *leaf.shape[1:]), np.float32), shapes)  # the largest thing there is
+
+        def part(first: int) -> Any:
             value, slope = program(q, blocks[first : first + COLUMNS])
-            return jax.device_get(value), jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), jax.device_get(slope))
+            for every, some in zip(jax.tree.leaves(slopes), jax.tree.leaves(slope), strict=True):
+                every[first : first + COLUMNS] = some
+            return None if first else jax.device_get(value)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            values, slopes = zip(*pool.map(part, range(0, len(blocks), COLUMNS)), strict=True)
-        laws = {key: Law(frames[key][0], values[0][key], *frames[key][1:]) for key in frames}
-        return Followed(laws, jax.tree.map(lambda *leaf: np.concatenate(leaf)[:size], *slopes))
+            values, *_ = pool.map(part, range(0, len(blocks), COLUMNS))
+        laws = {key: Law(frames[key][0], values[key], *frames[key][1:]) for key in frames}
+        return Followed(laws, jax.tree.map(lambda leaf: leaf[:size], slopes))
 
     return at_point

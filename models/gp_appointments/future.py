@@ -20,7 +20,7 @@ from bayestwin.barriers.barrier import array_module
 from bayestwin.components.calendar import monday
 from bayestwin.components.chance import gamma_poisson
 from bayestwin.components.duration import GeneralisedGamma
-from bayestwin.components.trend import Last, Onward, cosine_basis, last_of_walk, onward
+from bayestwin.components.trend import Onward, State, cosine_basis, onward
 from bayestwin.study import Calendar as StudyCalendar
 from bayestwin.twin.scenario import Scenario
 
@@ -89,7 +89,7 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
     Returns:
         The sites and, by draw: `exposure` of the span's weeks against the average observed week (log), `category_minutes` (area, band), `minutes_cv` of
         one appointment (area) and `cell_share` (board, cell); of the walks of nation, boards and tilt, each net of what it is around, their `_late` values
-        in weeks that are over and not published, and mean and sd of where they stand at the end (`_last`, `_last_sd`).
+        in weeks that are over and not published, and mean and variance of where they stand at the end of what is over (`_mean`, `_variance`).
     """
     kinds = (draws[name] for name in ("weekday_effect", "saturday", "sunday", "holiday"))
     effects = DayEffects(day_kind_effects(*kinds), jnp.stack([draws[name] for name in SPECIAL_DAYS], axis=-1))
@@ -113,23 +113,15 @@ def per_draw(data: Workload, draws: Draw, span: Span) -> dict[str, np.ndarray]:
 def _stand(name: str, coefficients: np.ndarray, draws: Draw, place: str) -> dict[str, np.ndarray]:
     """A walk in the weeks that are over and not published, and where it stands at the end of what is over, by draw."""
     spread = Spreads(draws[f"walk_{place}"], draws[f"shock_{place}"])
-    if f"late_{place}" in draws:
-        late, last = _carried(coefficients, spread, draws[f"late_{place}"])
-        sd = jnp.zeros_like(spread.shock)
-    else:
-        last, sd = _stands(coefficients, spread)
-        late = last[:, None][:, :0]
-    return {f"{name}_late": np.asarray(late), f"{name}_last": np.asarray(last), f"{name}_last_sd": np.asarray(sd)}
+    known = draws.get(f"late_{place}")
+    values, state = _carried(coefficients, spread, np.zeros((len(coefficients), 0)) if known is None else known)
+    late = np.stack(values, axis=1) if values else np.zeros((len(coefficients), 0, *coefficients.shape[2:]))
+    return {f"{name}_late": late, f"{name}_mean": np.asarray(state.mean), f"{name}_variance": np.asarray(state.variance)}
 
 
 @jax.jit
 def _carried(coefficients: Array, spread: Spreads, noise: Array) -> Onward:
     return jax.vmap(unpublished)(coefficients, spread, noise)
-
-
-@jax.jit
-def _stands(coefficients: Array, spread: Spreads) -> Last:
-    return jax.vmap(last_of_walk)(coefficients, *spread)
 
 
 @partial(jax.jit, static_argnums=0)
@@ -203,10 +195,9 @@ def _appointments(data: Workload, span: Span, draw: Draw, rng: np.random.Generat
 
 def _ahead(span: Span, draw: Draw, name: str, place: str, rng: np.random.Generator, inner: int) -> np.ndarray:
     """Inner draws of a walk in the weeks ahead, (inner, week, ...)."""
-    last, sd = draw[f"{name}_last"], draw[f"{name}_last_sd"]
-    where = last + sd * rng.standard_normal((inner, *last.shape))
-    steps, shocks = rng.standard_normal((2, len(span.weeks), *where.shape))
-    return np.moveaxis(onward(where, draw[f"walk_{place}"], draw[f"shock_{place}"], steps, shocks).values, 0, 1)
+    state = State(draw[f"{name}_mean"], draw[f"{name}_variance"])
+    noise = rng.standard_normal((len(span.weeks), inner, *state.mean.shape))
+    return np.stack(onward(state, draw[f"walk_{place}"], draw[f"shock_{place}"], noise).values, axis=1)
 
 
 def _published(data: Workload, drawn: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from numpyro import distributions as dist
 from bayestwin.barriers import Band
 from bayestwin.components.calendar import DayKind
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
-from bayestwin.components.trend import Onward, coefficient_sd, cosine_basis, last_of_walk, onward
+from bayestwin.components.trend import Onward, coefficient_sd, cosine_basis, last_state, onward
 from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 
 from .workload import SPECIAL_DAYS, Calendar, Workload, fold_weeks
@@ -226,19 +226,17 @@ def board_trends(
         return trend
     nation = unpublished(national - basis @ by_week, of_nation, late_noise("late_national", data)).values
     apart = unpublished(board - wide, of_board, late_noise("late_board", data, len(data.board))).values
-    return jnp.concatenate([trend, (nation + late - by_week.mean())[:, None] + apart])
+    return jnp.concatenate([trend, (jnp.stack(nation) + late - by_week.mean())[:, None] + jnp.stack(apart)])
 
 
-def late_noise(name: str, data: Workload, *series: int) -> Float[Array, "noise ..."]:
-    """Draw what no extract tells of a walk: where it stands at the last published week, its steps from there, shocks."""
-    return numpyro.sample(name, dist.Normal(jnp.zeros((1 + 2 * data.late, *series)), 1.0))
+def late_noise(name: str, data: Workload, *series: int) -> Float[Array, "late ..."]:
+    """Draw how a walk goes on in the weeks that are over and not published: nothing is told of it."""
+    return numpyro.sample(name, dist.Normal(jnp.zeros((data.late, *series)), 1.0))
 
 
-def unpublished(coefficients: Float[Array, "coefficient ..."], spread: Spreads, noise: Float[Array, "noise ..."]) -> Onward:
+def unpublished(coefficients: Float[Array, "coefficient ..."], spread: Spreads, noise: Float[Array, "late ..."]) -> Onward:
     """A walk in the weeks that are over and not published, given its coefficients over the published ones and `late_noise`."""
-    last = last_of_walk(coefficients, *spread)
-    steps, shocks = jnp.split(noise[1:], 2)
-    return onward(last.mean + last.sd * noise[0], *spread, steps, shocks)
+    return onward(last_state(coefficients, *spread), *spread, noise)
 
 
 def count_concentration(data: Workload, priors: Priors) -> Float[Array, "period area"]:
@@ -330,7 +328,7 @@ def minutes_tilt(data: Workload, priors: Priors) -> Float[Array, " week"]:
     tilt = numpyro.deterministic("minutes_tilt", basis.T @ coefficient)
     if not data.late:
         return tilt
-    return jnp.concatenate([tilt, unpublished(coefficient, spread, late_noise("late_minutes", data)).values])
+    return jnp.concatenate([tilt, jnp.stack(unpublished(coefficient, spread, late_noise("late_minutes", data)).values)])
 
 
 def category_shares(logit: Array, tilt: Array, log_minutes: Array) -> Float[Array, "week area category"]:

@@ -93,8 +93,7 @@ def _demand(data: Workload) -> Part:
 
 def _late(data: Workload) -> dict[str, Look]:
     """Of weeks that are over and not published nothing is told."""
-    noise = 1 + 2 * data.late
-    shapes = {"late_national": (noise,), "late_board": (noise, len(data.board)), "late_minutes": (noise,)}
+    shapes = {"late_national": (data.late,), "late_board": (data.late, len(data.board)), "late_minutes": (data.late,)}
     return {name: seen(np.zeros(shape), 0.0) for name, shape in shapes.items()} if data.late else {}
 
 

@@ -40,8 +40,7 @@ def second(data: Workload, priors: PriorTable) -> pm.Model:
 def _unpublished(data: Workload) -> None:
     """The walks in weeks that are over and not published: nothing is told of them."""
     if data.late:
-        noise = 1 + 2 * data.late
-        for name, shape in (("late_national", noise), ("late_board", (noise, len(data.board))), ("late_minutes", noise)):
+        for name, shape in (("late_national", data.late), ("late_board", (data.late, len(data.board))), ("late_minutes", data.late)):
             pm.Normal(name, 0.0, 1.0, shape=shape)
 
 

@@ -215,9 +215,7 @@ class Workload:
             "closed_day": np.array([*WEEKDAYS, "working days"]),
             "week_in_part": self.calendar.weeks[np.bincount(self.calendar.week) < 7].astype("datetime64[ns]"),
             "frequency": np.arange(1, len(self.calendar.weeks)),
-            "late_noise": np.array(
-                ["last", *(f"{part} {week}" for part in ("step", "shock") for week in self.until.weeks[len(self.calendar.weeks) :])]
-            ),
+            "late_week": self.until.weeks[len(self.calendar.weeks) :].astype("datetime64[ns]"),
         }
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bayestwin.components.trend import coefficient_sd, cosine_basis, last_of_walk, onward
+from bayestwin.components.trend import coefficient_sd, cosine_basis, last_state, onward
 
 
 @pytest.mark.parametrize("times", [2, 5, 22])
@@ -33,19 +33,25 @@ def test_extension_is_the_conditional_law_of_the_joint_gaussian() -> None:
     gain = joint[future, past] @ np.linalg.inv(joint[past, past])
     mean = gain @ x
     covariance = joint[future, future] - gain @ joint[past, future]
-    # Linear in standard normal noise: law of the last value, steps, shocks.
-    unit = np.eye(2 * ahead + 1)
-    where = last_of_walk(coefficients, walk_sd, shock_sd)
-    carried = onward(where.mean + where.sd * unit[0], walk_sd, shock_sd, unit[1 : ahead + 1], unit[ahead + 1 :]).values
-    centre = onward(where.mean, walk_sd, shock_sd, np.zeros((ahead, 1)), np.zeros((ahead, 1))).values
-    np.testing.assert_allclose(centre[:, 0], mean, atol=1e-6)
-    np.testing.assert_allclose((carried - centre) @ (carried - centre).T, covariance, atol=1e-6)
+    # Linear in standard normal noise.
+    state = last_state(coefficients, walk_sd, shock_sd)
+    centre = np.stack(onward(state, walk_sd, shock_sd, np.zeros(ahead)).values)
+    response = np.stack(onward(state, walk_sd, shock_sd, np.eye(ahead)).values) - centre[:, None]
+    np.testing.assert_allclose(centre, mean, atol=1e-6)
+    np.testing.assert_allclose(response @ response.T, covariance, atol=1e-6)
 
 
-def test_a_walk_carried_on_in_two_parts_is_the_walk_carried_on() -> None:
-    steps, shocks = np.random.default_rng(4).standard_normal((2, 5, 3))
-    whole = onward(np.ones(3), 0.3, 0.2, steps, shocks)
-    first = onward(np.ones(3), 0.3, 0.2, steps[:2], shocks[:2])
-    second = onward(first.last, 0.3, 0.2, steps[2:], shocks[2:])
-    np.testing.assert_allclose(np.concatenate([first.values, second.values]), whole.values, rtol=1e-14)
-    np.testing.assert_allclose(second.last, whole.last, rtol=1e-14)
+def test_a_state_given_further_values_is_that_of_all_of_them() -> None:
+    times, walk_sd, shock_sd = 40, 0.3, 0.2
+    basis, _ = cosine_basis(times)
+    rng = np.random.default_rng(4)
+    trend = np.cumsum(walk_sd * rng.standard_normal((times, 3)), axis=0) + shock_sd * rng.standard_normal((times, 3))
+    at_once = last_state(basis @ trend, walk_sd, shock_sd)
+    early, _ = cosine_basis(times - 5)
+    state, level = last_state(early @ trend[:-5], walk_sd, shock_sd), trend[:-5].mean(0)
+    for value in trend[-5:] - level:
+        (expected,), _ = onward(state, walk_sd, shock_sd, np.zeros((1, 3)))
+        sd = np.sqrt(state.variance + walk_sd**2 + shock_sd**2)
+        _, state = onward(state, walk_sd, shock_sd, ((value - expected) / sd)[None])
+    np.testing.assert_allclose(state.mean + level, at_once.mean + trend.mean(0), atol=1e-6)
+    assert state.variance == pytest.approx(float(at_once.variance), rel=1e-5)

@@ -77,12 +77,14 @@ def test_their_draws_are_those_of_a_forecast_that_begins_with_them(in_time: Prep
     at_once = definition.per_draw(in_time.data, told, span)
     for name, place in (("nation", "national"), ("boards", "board"), ("tilt", "minutes")):
         value, walk, shock = known[f"{name}_late"], drawn[f"walk_{place}"][0], drawn[f"shock_{place}"][0]
-        mean, sd = at_once[f"{name}_last"][0], at_once[f"{name}_last_sd"][0]
+        mean, variance = at_once[f"{name}_mean"][0], at_once[f"{name}_variance"][0]
         weeks = np.arange(1, LATE + 1).reshape(-1, *[1] * mean.ndim)
         np.testing.assert_allclose((value.mean(0) - mean) / value.std(0), 0.0, atol=0.08)
-        np.testing.assert_allclose(value.std(0), np.broadcast_to(np.sqrt(sd**2 + weeks * walk**2 + shock**2), value.shape[1:]), rtol=0.06)
-        assert not further[f"{name}_last_sd"].any()
-        np.testing.assert_allclose(further[f"{name}_last"].std(0), np.sqrt(sd**2 + LATE * walk**2), rtol=0.06)
+        np.testing.assert_allclose(
+            value.std(0), np.broadcast_to(np.sqrt(variance + weeks * walk**2 + shock**2), value.shape[1:]), rtol=0.06
+        )
+        left, of_mean = further[f"{name}_variance"], further[f"{name}_mean"].var(0)
+        np.testing.assert_allclose(of_mean + left[0], variance + LATE * walk**2, rtol=0.12)
     np.testing.assert_allclose(further["exposure"][0], at_once["exposure"][0][LATE:], rtol=1e-10)
     np.testing.assert_allclose(known["exposure"][0][-LATE:], at_once["exposure"][0][:LATE], rtol=1e-10)
 
