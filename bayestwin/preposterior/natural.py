@@ -1,6 +1,6 @@
 """Slopes away from the centre, of quantities that are known there.
 
-A quantity is about linear in the model's own unknowns, on their unconstrained scales: log rates, logs of spreads. The coordinates of the posterior are curved
+A quantity is about linear in the model's own unknowns, on their unconstrained scales: log rates, logs of spreads; where an unknown is noise, in what it is made into. The coordinates of the posterior are curved
 against these: what one standard deviation of a silent provider's effect makes of their rate grows with the spread of all. How laws of data follow the
 coordinates is worked out at each point; held against slopes at the centre, data that tell an effect exactly would seem to leave some of it open.
 """
@@ -18,6 +18,7 @@ from numpyro.distributions import biject_to
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import constrain_fn
 
+from bayestwin.components.informed import STANDS_FOR
 from bayestwin.infer.predictive import sites
 
 if TYPE_CHECKING:
@@ -42,13 +43,17 @@ def carried(at: Current, slopes: Float[np.ndarray, "coordinate quantity"]) -> Ca
 
 
 def _natural(at: Current) -> Callable[[Array], Float[Array, " unknown"]]:
-    """The model's own unknowns on their unconstrained scales, from those that are sampled."""
+    """The model's own unknowns on their unconstrained scales, or what they stand for, from those that are sampled."""
     written = at.posterior.model.fn
     names = sites(written).latent
 
     def of(q: Array) -> Array:
         values: dict[str, Any] = constrain_fn(at.posterior.model, (), {}, at.posterior.by_name(q), return_deterministic=True)
         found = trace(seed(substitute(written, values), jax.random.key(0))).get_trace()
-        return ravel_pytree({name: biject_to(found[name]["fn"].support).inv(values[name]) for name in names})[0]
+        return ravel_pytree({name: unknown(name, values, found) for name in names})[0]
+
+    def unknown(name: str, values: dict[str, Any], found: dict[str, Any]) -> Array:
+        made = found[name]["infer"].get(STANDS_FOR)
+        return found[made]["value"] if made else biject_to(found[name]["fn"].support).inv(values[name])
 
     return of

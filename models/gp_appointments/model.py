@@ -19,6 +19,7 @@ from numpyro import distributions as dist
 from bayestwin.barriers import Band
 from bayestwin.components.calendar import DayKind
 from bayestwin.components.duration import GeneralisedGamma, LogNormal
+from bayestwin.components.informed import STANDS_FOR
 from bayestwin.components.trend import Onward, coefficient_sd, cosine_basis, last_state, onward
 from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial
 
@@ -225,13 +226,15 @@ def board_trends(
     if not data.late:
         return trend
     nation = unpublished(national - basis @ by_week, of_nation, late_noise("late_national", data)).values
+    nation = numpyro.deterministic("late_national_trend", jnp.stack(nation))
     apart = unpublished(board - wide, of_board, late_noise("late_board", data, len(data.board))).values
-    return jnp.concatenate([trend, (jnp.stack(nation) + late - by_week.mean())[:, None] + jnp.stack(apart)])
+    boards = numpyro.deterministic("late_board_trend", (nation + late - by_week.mean())[:, None] + jnp.stack(apart))
+    return jnp.concatenate([trend, boards])
 
 
 def late_noise(name: str, data: Workload, *series: int) -> Float[Array, "late ..."]:
-    """Draw how a walk goes on in the weeks that are over and not published: nothing is told of it."""
-    return numpyro.sample(name, dist.Normal(jnp.zeros((data.late, *series)), 1.0))
+    """Draw how a walk goes on in the weeks that are over and not published: nothing is told of it. The trend that comes of it is named likewise."""
+    return numpyro.sample(name, dist.Normal(jnp.zeros((data.late, *series)), 1.0), infer={STANDS_FOR: f"{name}_trend"})
 
 
 def unpublished(coefficients: Float[Array, "coefficient ..."], spread: Spreads, noise: Float[Array, "late ..."]) -> Onward:
@@ -328,7 +331,8 @@ def minutes_tilt(data: Workload, priors: Priors) -> Float[Array, " week"]:
     tilt = numpyro.deterministic("minutes_tilt", basis.T @ coefficient)
     if not data.late:
         return tilt
-    return jnp.concatenate([tilt, jnp.stack(unpublished(coefficient, spread, late_noise("late_minutes", data)).values)])
+    late = unpublished(coefficient, spread, late_noise("late_minutes", data)).values
+    return jnp.concatenate([tilt, numpyro.deterministic("late_minutes_trend", jnp.stack(late))])
 
 
 def category_shares(logit: Array, tilt: Array, log_minutes: Array) -> Float[Array, "week area category"]:

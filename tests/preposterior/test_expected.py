@@ -13,7 +13,7 @@ from scipy import stats
 
 from bayestwin.barriers import Access, Coverage, Delay, Grid, Round, SiteAbsence, Suppress, Withheld
 from bayestwin.components.hierarchy import Level, hierarchy
-from bayestwin.components.informed import Pilot, seen
+from bayestwin.components.informed import STANDS_FOR, Pilot, seen
 from bayestwin.infer.mcmc import sample
 from bayestwin.infer.settings import Sampling
 from bayestwin.laws.expected import Counts, Measure
@@ -210,6 +210,28 @@ def test_a_silent_unit_is_left_what_its_own_data_leave_however_wide_units_may_be
     np.testing.assert_allclose(left[:3] / known, 1.0, rtol=0.1)
     # By slopes at the centre alone a tenth of the variance would seem to be left.
     assert left[3] / np.square(slopes).sum(0)[3] < 0.01
+
+
+@pytest.mark.parametrize("stands_for", [True, False])
+def test_noise_that_is_made_into_a_trend_is_followed_by_the_trend(stands_for: bool) -> None:
+    """A step of unknown size that nobody was told of: shown, it is known to its noise, whatever the spread that steps have."""
+    noise, hidden = 0.01, SiteAbsence(dim="unit", absent=tuple(UNITS), name="late")
+    stream = through(Access(absences=(hidden,)), np.zeros(GRID.shape))
+
+    def model() -> None:
+        spread = numpyro.sample("spread", dist.LogNormal(0.0, 0.7))
+        step = numpyro.sample("step", dist.Normal(0.0, 1.0), infer={STANDS_FOR: "trend"} if stands_for else {})
+        trend = numpyro.deterministic("trend", spread * step)
+        law = Measure(jnp.broadcast_to(trend, GRID.shape), jnp.full(GRID.shape, noise))
+        numpyro.sample("first", stream.access.likelihood(law, GRID), obs=stream.ends)
+
+    at = now(model)
+    sites = released_sites(at)
+    above, below = np.split(around(at)["trend"], 2)
+    slopes = 0.5 * (above - below)[:, None]
+    wanted = [lifted(sites, ["late"])]
+    left = gains(at, sites, wanted, 40, 1).variances(wanted, slopes).mean() / np.square(slopes).sum()
+    assert left < 0.001 if stands_for else left > 0.1
 
 
 def test_a_curved_posterior_is_left_what_it_is_told_already() -> None:
