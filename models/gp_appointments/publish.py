@@ -239,7 +239,7 @@ def _study(data: Workload) -> str:
         "# A simulated study of general practice, in the form that NHS England publishes; the places do not exist.\n"
         "# Drawn by `bayestwin simulate` from the model's prior; the truth is in truth.nc.\n\n"
     )
-    last = data.calendar.days[-1]
+    last = data.until.days[-1]
     body = re.sub(r"^name = .*$", 'name = "virtual_practices"', body, count=1, flags=re.M)
     body = re.sub(r"^as_of = \S+", f"as_of = {last}", body, count=1, flags=re.M)
     body = body.replace("in each sub-ICB over", "in each area over").replace("Integrated care board workforce", "Workforce")

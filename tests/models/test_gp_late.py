@@ -1,5 +1,7 @@
 """Weeks that are over at the as-of date and not published: they are unknown to the model, forecasts begin after them, and they can be asked for."""
 
+import re
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -8,6 +10,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import xarray as xr
 from model_parts import model_part
 from numpyro.handlers import seed, substitute, trace
 from numpyro.infer.util import log_density
@@ -114,6 +117,19 @@ def test_late_weeks_are_offered_as_tables_like_the_others(late: Prepared) -> Non
     assert appointments.counts.mean.shape == (LATE, published.shape[1])
     np.testing.assert_allclose(np.asarray(durations.counts.mean).sum(-1), appointments.counts.mean, rtol=1e-10)
     assert {barrier.name for source in (appointments, durations) for barrier in source.access.absences} == {"publication lag"}
+
+
+def test_a_study_that_is_simulated_from_a_late_one_is_late_as_well(late: Prepared, tmp_path: Path) -> None:
+    folder = tmp_path / "late"
+    shutil.copytree(STUDY, folder)
+    text = (folder / "study.toml").read_text(encoding="utf-8")
+    moved = re.sub(r"^as_of = \S+", f"as_of = {late.study.as_of}", text, count=1, flags=re.M)
+    (folder / "study.toml").write_text(moved, encoding="utf-8")
+    drawn = prepare(bt.simulate_study(tmp_path / "drawn", study=folder, seed=3))
+    np.testing.assert_array_equal(drawn.data.until.weeks, late.data.until.weeks)
+    truth = xr.load_dataset(drawn.study.folder / "truth.nc", engine="h5netcdf")
+    ahead = drawn.twin.definition.future(drawn.data, 8, Scenario(), drawn.study.calendar)
+    np.testing.assert_array_equal(truth["future_week"].to_numpy().astype("datetime64[D]"), ahead.weeks)
 
 
 def test_past_dates_of_a_backtest_leave_a_horizon_of_weeks_that_are_published(in_time: Prepared, late: Prepared) -> None:
