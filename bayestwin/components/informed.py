@@ -49,9 +49,8 @@ Look = Callable[[Mapping[str, Array]], Evidence]
 
 
 LOOK = "look"  # key of a site's `infer` under which a component leaves the site's look
-STANDS_FOR = (
-    "stands_for"  # likewise the name of the deterministic site, of the same shape, that a site of standard normal noise is made into
-)
+# Likewise, of a site of standard normal noise: the name of the deterministic site, of the same shape, that it is made into.
+STANDS_FOR = "stands_for"
 
 
 def told(look: Look | None) -> dict[str, Look]:

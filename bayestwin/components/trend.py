@@ -119,8 +119,14 @@ def last_state(coefficients: Float[Array, "coefficient ..."], walk_sd: Float[Arr
 
     Args:
         coefficients: on the scale of the trend.
-        walk_sd: sd of the walk's increments.
+        walk_sd: sd of the walk's increments, above zero.
         shock_sd: sd of the shocks.
+
+    Example:
+        >>> trend = np.linspace(-1.0, 1.0, 5)
+        >>> state = last_state(cosine_basis(5)[0] @ trend, 1.0, 0.0)
+        >>> round(float(state.mean), 3), float(state.variance)
+        (1.0, 0.0)
     """
     times = len(coefficients) + 1
     basis, eigenvalues = cosine_basis(times)

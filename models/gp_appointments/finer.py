@@ -34,7 +34,7 @@ def finer(data: Workload, priors: Priors) -> None:
     minutes = category_minutes(data.band, law, null_logit, slopes["null_slope"])
     unknown_durations(data, law, null_logit, slopes["null_slope"], misfit)
     minute_by_minute(data, law, misfit)
-    unpublished(data, counts, banded)
+    tables_elsewhere(data, counts, banded)
     unknown_staff(data, cells, concentration, slopes["unknown_staff_slope"])
     rotas(data, (category_shares(band_logit[None], jnp.zeros(1), log_minutes_of_bands(data.band))[0] * minutes).sum(-1), cells, slopes)
 
@@ -56,7 +56,7 @@ class Asked(NamedTuple):
     areas: np.ndarray
 
 
-def unpublished(data: Workload, counts: NegativeBinomial, banded: Banded) -> None:
+def tables_elsewhere(data: Workload, counts: NegativeBinomial, banded: Banded) -> None:
     """Appointments and their durations by band, as the others are published, of areas of which none are, and of weeks that are not published yet."""
     periods, weeks = np.arange(len(data.until.periods)), np.arange(len(data.until.weeks))
     late = periods[len(data.calendar.periods) :], weeks[len(data.calendar.weeks) :]

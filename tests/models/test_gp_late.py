@@ -119,6 +119,21 @@ def test_late_weeks_are_offered_as_tables_like_the_others(late: Prepared) -> Non
     assert {barrier.name for source in (appointments, durations) for barrier in source.access.absences} == {"publication lag"}
 
 
+def test_late_weeks_are_asked_for_of_areas_that_are_granted_and_the_others_for_published_weeks(late: Prepared) -> None:
+    data = late.data
+    granted = np.arange(len(data.area)) != 2
+    less = replace(
+        late, data=replace(data, appointments_seen=data.appointments_seen & granted, durations_seen=data.durations_seen & granted)
+    )
+    values = {name: part[0] for name, part in prior_draws(less.model, np.random.default_rng(2), 1).items()}
+    sites = trace(seed(substitute(less.finer, values), jax.random.key(0))).get_trace()
+    grids = {name: sites[f"{name}_durations"]["fn"].source.grid.coords for name in ("late", "areas")}
+    np.testing.assert_array_equal(grids["late"]["area"], data.area[granted])
+    np.testing.assert_array_equal(grids["late"]["week"], data.until.weeks[-LATE:])
+    np.testing.assert_array_equal(grids["areas"]["area"], data.area[~granted])
+    np.testing.assert_array_equal(grids["areas"]["week"], data.calendar.weeks)
+
+
 def test_a_study_that_is_simulated_from_a_late_one_is_late_as_well(late: Prepared, tmp_path: Path) -> None:
     folder = tmp_path / "late"
     shutil.copytree(STUDY, folder)

@@ -17,6 +17,7 @@ from bayestwin.preposterior.bent import by_order
 from bayestwin.preposterior.plan import Goal
 from bayestwin.preposterior.quantities import Asked
 from bayestwin.report.access import access_shown
+from bayestwin.report.render import render_access
 from bayestwin.twin.answered import answered_by_run
 
 GOOD = """
@@ -129,7 +130,17 @@ def test_what_was_found_is_kept_with_the_run_and_shown(run: bt.Run, answer: dict
     assert 'id="access-cost"' in report
     assert "every small number" in page
     assert "There in 90 days" in page
+
+
+def test_a_value_that_is_nothing_has_no_sign(run: bt.Run, answer: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    quantities = [
+        row | {"by_barrier": [part | {"value": -1e-6 * row["epistemic"]} for part in row["by_barrier"]]} for row in answer["quantities"]
+    ]
+    monkeypatch.setattr(bt.Run, "access", answer | {"quantities": quantities})
+    page = render_access(run)
+    assert '"n">0 ± ' in page
     assert '"n">-0 ' not in page
+    assert ">-0<" not in page  # in figures
 
 
 def test_only_pairs_that_are_worth_something_together_are_mentioned(run: bt.Run, answer: dict) -> None:
