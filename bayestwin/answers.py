@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from bayestwin.barriers.selection import Sensitivity
 from bayestwin.prepared import Prepared, informed_selections, selections
 from bayestwin.twin.scenario import Scenario
 
@@ -30,15 +32,15 @@ def answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario, 
     definition, data, place = prepared.twin.definition, prepared.data, prepared.study.calendar
     span = definition.future(data, weeks, scenario, place)
     ahead = answer(definition, data, posterior, span, seed)
-    ranges = {name: barrier.slope_range for name, barrier in selections(prepared.study, prepared.twin).items()}
+    held, informed = selections(prepared.study, prepared.twin), informed_selections(prepared.study, posterior)
     tables = {
         "forecast": ahead.units,
         "forecast_groups": ahead.groups,
         "fitted": _fitted(prepared, posterior, seed),
         "sensitivity": together(
             [
-                put_in_place(definition, data, posterior, span, seed, ranges),
-                conditioned(definition, ahead.averages, posterior, span, informed_selections(prepared.study, posterior)),
+                put_in_place(definition, data, posterior, span, seed, _ranges(held)),
+                conditioned(definition, ahead.averages, posterior, span, _ranges(informed)),
             ]
         ),
     }
@@ -46,6 +48,10 @@ def answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario, 
         as_things_stand = averages(definition, data, posterior, definition.future(data, weeks, Scenario(), place), seed)
         tables["changes"] = changes(ahead.averages, as_things_stand, definition.quantities)
     return tables, xr.DataTree(ahead.draws)
+
+
+def _ranges(selections: Mapping[str, Sensitivity]) -> dict[str, tuple[float, float]]:
+    return {name: barrier.slope_range for name, barrier in selections.items()}
 
 
 def _fitted(prepared: Prepared, posterior: Any, seed: int) -> Any:

@@ -119,15 +119,15 @@ def selections(study: Study, twin: Twin) -> dict[str, Unknown]:
     }
 
 
-def informed_selections(study: Study, sites: Container) -> dict[str, tuple[float, float]]:
-    """Ranges of the selection slopes that barriers bring into the model themselves, by site: who is in tells the data a little.
+def informed_selections(study: Study, sites: Container) -> dict[str, Sensitivity]:
+    """The unknown selections whose slopes barriers bring into the model themselves, by site: who is in tells the data a little.
 
     Args:
         study: the study.
         sites: sites of the posterior.
     """
     barriers = [(f"{extract.stream}_{barrier.title}_slope", barrier) for extract in study.extracts for barrier in extract.barriers]
-    return {name: barrier.slope_range for name, barrier in barriers if isinstance(barrier, Sensitivity) and name in sites}
+    return {name: barrier for name, barrier in barriers if isinstance(barrier, Sensitivity) and name in sites}
 
 
 def _selection_priors(study: Study, twin: Twin) -> list[Prior]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 POSTERIOR, MANIFEST, REPORT, TRUTH = "posterior.nc", "manifest.json", "report.html", "truth.nc"
 ACCESS, ACCESS_PAGE, ACCESS_PLAN, VALIDATION = "access.json", "access.html", "access_plan.md", "validation.json"
-ACCESS_FORMAT = 3  # of access.json
+ACCESS_FORMAT = 4  # of access.json
 TABLES = ("forecast", "forecast_groups", "fitted", "sensitivity", "changes")
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
 
-from bayestwin.barriers.barrier import AbstractAbsence, AbstractChannel, Given, Ignorability, need
+from bayestwin.barriers.barrier import AbstractAbsence, AbstractBarrier, AbstractChannel, Given, Ignorability, need
 from bayestwin.barriers.grid import Grid
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bayestwin.laws.expected import Counts
 
 
-class Sensitivity(BaseModel):
+class Sensitivity(AbstractBarrier):
     """What stands in for a selection that the data do not show.
 
     Attributes:
@@ -31,6 +31,10 @@ class Sensitivity(BaseModel):
 
     slope_sd: Annotated[float, Field(gt=0)] = 0.5
     slope_range: tuple[float, float] = (-1.0, 1.0)
+
+    @property
+    def label(self) -> Ignorability:
+        return Ignorability.UNKNOWN_SELECTION
 
     @field_validator("slope_range")
     @classmethod
@@ -61,10 +65,6 @@ class SiteSelection(AbstractAbsence, Sensitivity):
     kind: Literal["site_selection"] = "site_selection"
     dim: str
     absent: Annotated[tuple[str, ...], Field(min_length=1)]
-
-    @property
-    def label(self) -> Ignorability:
-        return Ignorability.UNKNOWN_SELECTION
 
     @property
     def sentence(self) -> str:
@@ -117,10 +117,6 @@ class Consent(AbstractChannel, Sensitivity):
     spread: Annotated[float, Field(gt=0)] = 0.5
 
     @property
-    def label(self) -> Ignorability:
-        return Ignorability.UNKNOWN_SELECTION
-
-    @property
     def sentence(self) -> str:
         return f"Holds the {100 * self.fraction:g} % who consent; how far consent goes with their rate is not in the data: {self.stands_in('on the log-odds per sd')}."
 
@@ -161,10 +157,6 @@ class NonResponse(AbstractChannel, Sensitivity):
     response: Annotated[float, Field(gt=0, le=1)]
     slope_sd: Annotated[float, Field(gt=0)] = 5.0
     slope_range: tuple[float, float] = (-10.0, 10.0)
-
-    @property
-    def label(self) -> Ignorability:
-        return Ignorability.UNKNOWN_SELECTION
 
     @property
     def sentence(self) -> str:

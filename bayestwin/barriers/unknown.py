@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from bayestwin.barriers.barrier import AbstractChannel, Given, Ignorability
+from bayestwin.barriers.barrier import AbstractChannel, Given
 from bayestwin.barriers.grid import Grid
 from bayestwin.barriers.selection import Sensitivity
 
@@ -48,10 +48,6 @@ class Unknown(AbstractChannel, Sensitivity):
     slope_sd: Annotated[float, Field(gt=0)] = 0.25
     slope_range: tuple[float, float] = (-0.5, 0.5)
     null: Annotated[float, Field(ge=0, lt=1)] | None = None
-
-    @property
-    def label(self) -> Ignorability:
-        return Ignorability.UNKNOWN_SELECTION
 
     @property
     def sentence(self) -> str:

@@ -1,15 +1,10 @@
-"""Tipping points: how strong an unknown selection would have to be to change the answer.
-
-Source: Rosenbaum (2002), Observational Studies, ch. 4.
-"""
+"""Whether an unknown selection could change the answer within its stated range."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-import pandas as pd
-
+from bayestwin.analyse.tipping import Band, bands
 from bayestwin.credibility.check import Check
 from bayestwin.numbers import number
 from bayestwin.runs import Run
@@ -25,34 +20,25 @@ def tipping_points(run: Run) -> Iterator[Check]:
         run: a loaded run.
     """
     known = answered_by_run(run.manifest)
-    widths = {quantity.name: _half_width(run, quantity.name, quantity.over) for quantity in known.headline}
-    table = run.sensitivity[run.sensitivity["quantity"].isin(list(widths))]
-    for name, rows in table.groupby("parameter", sort=False):
-        share = rows["change"].abs() / rows["quantity"].map(widths)
-        yield _of_selection(str(name), rows.iloc[int(share.argmax())], float(share.max()), known)
+    found = bands(run.sensitivity, run.tree["predictions"].to_dataset(), known.headline)
+    furthest: dict[str, Band] = {}
+    for band in found:
+        furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: one.share)
+    for band in furthest.values():
+        yield _of_selection(band, known)
 
 
-def _half_width(run: Run, quantity: str, over: str) -> float:
-    """Half the 95 % interval of a quantity's total, of its mean."""
-    drawn = run.tree["predictions"][quantity].stack(sample=("chain", "draw"))
-    rest = [dim for dim in drawn.dims if dim != "sample"]
-    total = (drawn.mean(rest) if over == "mean" else drawn.sum(rest)).to_numpy()
-    low, high = np.quantile(total, (0.025, 0.975))
-    return float(0.5 * (high - low) / abs(total.mean()))
-
-
-def _of_selection(name: str, end: pd.Series, share: float, known: Answered) -> Check:
-    """The check of one selection, from the end of its range that moves an answer furthest."""
-    words, value = known.words(end["quantity"]), float(end["value"])
-    within = share < 1.0
-    moved = f"at {number(value, sign=True)}, an end of its range, {words} change by {end['change']:+.1%}, {share:.0%} of what would take them out of their 95 % interval"
-    tips = f"at {number(value / share, sign=True)} {words} leave their 95 % interval; the stated range goes to {number(value, sign=True)}"
+def _of_selection(band: Band, known: Answered) -> Check:
+    """The check of one selection, from the total and the end of its range that it moves furthest."""
+    words, value, change = known.words(band.quantity), band.ends[band.furthest], band.changes[band.furthest]
+    moved = f"at {number(value, sign=True)}, an end of its range, {words} change by {change:+.1%}, {band.share:.0%} of what would take them out of their 95 % interval"
+    tips = f"at {number(band.tips_at, sign=True)} {words} leave their 95 % interval; the stated range goes to {number(value, sign=True)}"
     return Check(
-        f"tipping point of {name}",
-        "PASS" if within else "REVIEW",
-        share,
+        f"tipping point of {band.parameter}",
+        "REVIEW" if band.tips_within else "PASS",
+        band.share,
         "no value in the stated range moves a headline total out of its 95 % interval",
-        moved if within else tips,
-        "" if within else "argue the range, show both answers, or ask for the data that would settle it (`bayestwin access`)",
+        tips if band.tips_within else moved,
+        "argue the range, show both answers, or ask for the data that would settle it (`bayestwin access`)" if band.tips_within else "",
         "Rosenbaum (2002), Observational Studies, ch. 4; the bound is bayestwin's own",
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
 
+from bayestwin.analyse.tipping import Band
+from bayestwin.barriers.selection import Sensitivity
 from bayestwin.preposterior import regression
 from bayestwin.preposterior.bent import bent
 from bayestwin.preposterior.current import Site
@@ -58,6 +60,22 @@ def decomposed(found: Answers, names: Sequence[str], left: Left) -> list[dict[st
         ratio = float(np.sqrt(found.normal[i] / now)) if now > 0 else None
         rows.append({**_of(asked), "mean": found.mean[i], **variances, **induced, "normal_over_draws": ratio, "by_barrier": parts})
     return rows
+
+
+def selected(found: Iterable[Band], selections: Mapping[str, Sensitivity], level: str) -> list[dict[str, Any]]:
+    """A row for each unknown selection and quantity of the whole: the band that it could make of the forecast's total, and where that tips.
+
+    Args:
+        found: the bands.
+        selections: barriers by the parameter that stands for each.
+        level: of the whole.
+    """
+    return [
+        {"barrier": selections[band.parameter].title, "parameter": band.parameter, "quantity": band.quantity, "level": level}
+        | {"range": list(band.ends), "changes": list(band.changes), "error": band.error, "half_width": band.half_width}
+        | {"tips_at": band.tips_at if np.isfinite(band.tips_at) else None, "tips_within": band.tips_within}
+        for band in found
+    ]
 
 
 def ranked(found: Answers, requests: Sequence[Request], left: Left) -> list[dict[str, Any]]:

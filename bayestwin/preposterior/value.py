@@ -17,9 +17,10 @@ import numpy as np
 from jaxtyping import Float
 
 from bayestwin.analyse.forecast import Drawn, at_kept_draws, averages, summarise
+from bayestwin.analyse.tipping import bands
 from bayestwin.barriers.grid import AccessError
 from bayestwin.errors import Fault, RequestError
-from bayestwin.prepared import Prepared
+from bayestwin.prepared import Prepared, informed_selections, selections
 from bayestwin.preposterior import rows
 from bayestwin.preposterior.bent import bent, by_order
 from bayestwin.preposterior.current import Current, Site, current, released_sites
@@ -78,7 +79,8 @@ def access_value(
     Returns:
         Barriers, method, `quantities` (each with aleatoric, epistemic, epistemic_full, access_induced and by_barrier, variances of weekly averages over the horizon), `parameters` (what knowing one would
         take from each quantity, by the normal approximation and by regression on draws, and whether these agree), `requests` by rank, `pairs` of requests, and a `plan` (None without a goal): the best set of requests with the forecast's
-        expected width by date, and under `steps` what is left after each request in the order of their value for their cost; with a decision also `decision`: each option's net benefit, EVPI, and what each request is worth to it.
+        expected width by date, and under `steps` what is left after each request in the order of their value for their cost; `selections`, for each selection of unknown strength the range of the
+        forecast's totals and the strength at which they leave their 95 % interval; with a decision also `decision`: each option's net benefit, EVPI, and what each request is worth to it.
 
     Raises:
         RunError: if the study has changed since the run.
@@ -105,9 +107,17 @@ def access_value(
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
     worth = _worth(found, sites, subsets, asking, chosen and chosen[0], say, watch)
-    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth}
+    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth, "selections": _selections(run, prepared)}
     write_json(run.folder / ACCESS, answer)
     return answer
+
+
+def _selections(run: Run, prepared: Prepared) -> list[dict[str, Any]]:
+    """What selections of unknown strength could make of the forecast: no data correct them, so that no request is valued by them alone."""
+    definition = prepared.twin.definition
+    found = bands(run.sensitivity, run.tree["predictions"].to_dataset(), definition.quantities)
+    barriers = {**selections(prepared.study, prepared.twin), **informed_selections(prepared.study, run.posterior)}
+    return rows.selected(found, barriers, definition.whole)
 
 
 def _now(run: Run, prepared: Prepared) -> Current:

@@ -31,12 +31,18 @@ def access_text(answer: Mapping[str, Any]) -> str:
             f"  {row['rank']}. {row['request']}: takes {row['share']:.0%} {error} of the variance of {row['quantity']} "
             f"(sd {number(row['sd_now'])} to {number(row['sd_after'])}){cost}"
         )
+    lines += [_selection(row) for row in answer["selections"] if row["tips_within"]]
     if answer["plan"] is not None:
         lines += _planned(answer["plan"])
     lines += [_check(row) for row in answer["checks"]]
     if answer["decision"] is not None:
         lines += _decided(answer["decision"])
     return "\n".join(lines)
+
+
+def _selection(row: Mapping[str, Any]) -> str:
+    low, high = (number(end, sign=True) for end in row["range"])
+    return f"Not corrected: {row['parameter']} ({row['barrier']}), stated from {low} to {high}; at {number(row['tips_at'], sign=True)} {row['quantity']} leaves its 95 % interval"
 
 
 def _check(row: Mapping[str, Any]) -> str:

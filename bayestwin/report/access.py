@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from bayestwin.analyse.tipping import Band
 from bayestwin.numbers import number
 from bayestwin.report.figures import BLUE, GREY, INK, ORANGE, Picture, capital, picture
 from bayestwin.report.plan import PlanShown, plan_shown
+from bayestwin.report.selections import SelectionsShown, selections_shown
 from bayestwin.twin.answered import Answered
 
 # Okabe-Ito without black; hatches tell them apart in print.
@@ -39,6 +41,7 @@ class AccessShown:
         checks: predicted and realised shares of the answers that were checked by refits.
         plan: which requests to file together; None where there were too many sets.
         decision: what information is worth to a decision, where one was given.
+        selections: bands that selections of unknown strength could make of the forecast; None where none moves it.
         approximation: least and largest ratio of the normal approximation's sd to that of the draws, over quantities of the whole.
         doubtful: whether it is too far from one.
         first: the quantity that requests are ranked by.
@@ -56,6 +59,7 @@ class AccessShown:
     checks: list[dict[str, Any]]
     plan: PlanShown | None
     decision: dict[str, Any] | None
+    selections: SelectionsShown | None
     approximation: tuple[float, float]
     doubtful: bool
     first: str
@@ -96,6 +100,7 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
         checks=answer["checks"],
         plan=None if answer["plan"] is None else plan_shown(answer, first, known),
         decision=answer["decision"],
+        selections=selections_shown(map(_band, answer["selections"]), known),
         approximation=(min(ratios), max(ratios)),
         doubtful=not (SPREAD[0] <= min(ratios) and max(ratios) <= SPREAD[1]),
         first=first["quantity"],
@@ -106,6 +111,10 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
             _intervals(whole, requests, known),
         ],
     )
+
+
+def _band(row: Mapping[str, Any]) -> Band:
+    return Band(row["parameter"], row["quantity"], tuple(row["range"]), tuple(row["changes"]), row["error"], row["half_width"])
 
 
 def _telling(rows: list[dict[str, Any]], quantity: str) -> list[dict[str, Any]]:

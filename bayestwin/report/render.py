@@ -14,10 +14,12 @@ from markupsafe import Markup
 
 from bayestwin.analyse.ranks import p_uniform
 from bayestwin.analyse.scaling import moved_by
+from bayestwin.analyse.tipping import bands
 from bayestwin.numbers import fixed, number
 from bayestwin.preposterior.application import application
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
+from bayestwin.report.selections import selections_shown
 from bayestwin.report.what_if import what_if
 from bayestwin.runs import ACCESS_PAGE, ACCESS_PLAN, REPORT, Run
 from bayestwin.scratch import replaced
@@ -96,7 +98,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "contraction": figures.contraction(contracted),
         "discrepancy": tables.discrepancy(posterior, known.discrepancy).head(MOVED).to_dict("records"),
         "shares": figures.variance_shares(shares, known.words, known.unit),
-        "selections": tables.selections(run.sensitivity).to_dict("records"),
+        "selections": selections_shown(bands(run.sensitivity, tree["predictions"].to_dataset(), known.quantities), known),
         "highest": tables.highest(run.forecast, known, names).to_dict("records"),
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),

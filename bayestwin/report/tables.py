@@ -15,7 +15,6 @@ from bayestwin.twin.answered import PER_1000, Answered
 
 KEEPS_PRIOR = 0.2
 SHORT = 5  # elements of a vector that are shown one by one
-UNMOVED = 1e-4  # a relative change that nobody would call one
 
 
 def contraction(posterior: xr.Dataset, prior: xr.Dataset) -> pd.DataFrame:
@@ -138,31 +137,6 @@ def forecast_against_truth(forecast: pd.DataFrame, truth: xr.Dataset) -> pd.Data
             ]
             rows.append((quantity, len(both), *inside))
     return pd.DataFrame(rows, columns=["quantity", "cells", "inside_50", "inside_95"])
-
-
-def selections(table: pd.DataFrame) -> pd.DataFrame:
-    """Relative change of each forecast total between the ends of each selection's range.
-
-    Args:
-        table: a run's sensitivity table.
-
-    Returns:
-        parameter, quantity, low_value, high_value, low, high, error (the larger of the two); quantities that do not move by more than
-        chance are left out.
-    """
-    moved = table.groupby(["parameter", "quantity"]).filter(lambda ends: (ends["change"].abs() > UNMOVED + 2.0 * ends["error"]).any())
-    ends = (
-        moved.sort_values("value")
-        .groupby(["parameter", "quantity"], sort=False)
-        .agg(
-            low_value=("value", "first"),
-            high_value=("value", "last"),
-            low=("change", "first"),
-            high=("change", "last"),
-            error=("error", "max"),
-        )
-    )
-    return ends.reset_index()
 
 
 def highest(forecast: pd.DataFrame, known: Answered, names: pd.Series, count: int = 10) -> pd.DataFrame:

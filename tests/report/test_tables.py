@@ -60,23 +60,6 @@ def test_variance_shares_are_epistemic_over_total_by_week_ahead() -> None:
     np.testing.assert_allclose(found["epistemic"], [0.5, 0.5])
 
 
-def test_selections_show_both_ends_and_leave_out_what_does_not_move_beyond_chance() -> None:
-    table = pd.DataFrame(
-        [
-            ("slope", 0.5, "hours", 110.0, 0.1, 0.01),
-            ("slope", -0.5, "hours", 95.0, -0.05, 0.02),
-            ("slope", 0.5, "visits", 7.0, 0.0, 0.0),
-            ("slope", -0.5, "tlx", 70.0, -0.01, 0.008),
-            ("slope", 0.5, "tlx", 71.0, 0.01, 0.008),
-        ],
-        columns=["parameter", "value", "quantity", "total", "change", "error"],
-    )
-    found = tables.selections(table).to_dict("records")
-    shown = {"parameter": "slope", "quantity": "hours", "low_value": -0.5, "high_value": 0.5, "low": -0.05, "high": 0.1, "error": 0.02}
-    assert found == [shown]
-    assert tables.selections(table[:0]).empty
-
-
 def test_units_are_ranked_per_1000_people_where_the_first_headline_quantity_is_rated() -> None:
     quantities = (Quantity("other", "h", "other"), Quantity("hours", "h", "hours", headline=True, rated=True))
     known = Answered("site", "all", (), "site_name", (), quantities)

@@ -1,0 +1,59 @@
+"""Bands of unknown selections: both ends, the interval they are held against, and where they tip."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from bayestwin.analyse.tipping import Band, bands
+from bayestwin.report.selections import selections_shown
+from bayestwin.twin.answered import Answered
+from bayestwin.twin.twin import Quantity
+
+HOURS, LOAD, NONE = Quantity("hours", "h", "hours"), Quantity("load", "points", "task load", mean=True), Quantity("none", "1", "nothing")
+KNOWN = Answered("site", "all", (), "site_name", (), (HOURS, LOAD, NONE))
+
+
+def found(change: float = 0.2, error: float = 0.01) -> list[Band]:
+    """Totals of hours have mean 400 and sd 20, means of load 50 and 1."""
+    rng = np.random.default_rng(1)
+    noise = rng.standard_normal((4, 5000, 1, 1))
+    hours, load = np.broadcast_to(100.0 + 5.0 * noise, (4, 5000, 2, 2)), np.broadcast_to(50.0 + noise, (4, 5000, 2, 2))
+    dims = ("chain", "draw", "period", "site")
+    drawn = xr.Dataset({"hours": (dims, hours), "load": (dims, load), "none": (dims, np.zeros((4, 5000, 2, 2)))})
+    rows = [
+        ("slope", 0.5, "hours", 480.0, change, error),
+        ("slope", -0.5, "hours", 380.0, -0.05, 0.02),
+        ("slope", 0.5, "load", 51.0, 0.01, 0.008),
+        ("slope", -0.5, "load", 49.0, -0.01, 0.008),
+        ("slope", 0.5, "none", 0.0, np.nan, np.nan),
+        ("other", 0.5, "elsewhere", 1.0, 9.0, 0.0),
+    ]
+    table = pd.DataFrame(rows, columns=["parameter", "value", "quantity", "total", "change", "error"])
+    return list(bands(table, drawn, KNOWN.quantities))
+
+
+def test_a_band_has_both_ends_and_half_of_the_interval_of_a_sum_or_a_mean() -> None:
+    hours, load = found()
+    assert (hours.ends, hours.changes, hours.error) == ((-0.5, 0.5), (-0.05, 0.2), 0.02)
+    assert hours.half_width == pytest.approx(1.96 * 20.0 / 400.0, rel=0.03)
+    assert load.half_width == pytest.approx(1.96 / 50.0, rel=0.03)
+
+
+def test_it_tips_where_the_line_to_the_end_that_moves_more_leaves_the_interval() -> None:
+    hours, load = found()
+    assert hours.tips_within
+    assert hours.tips_at == pytest.approx(0.5 * hours.half_width / 0.2)
+    assert not load.tips_within
+    assert abs(load.tips_at) > 0.5
+    assert Band("slope", "hours", (-1.0, 2.0), (0.3, 0.1), 0.0, 0.1).tips_at == pytest.approx(-1.0 / 3.0)
+    assert np.isinf(Band("slope", "hours", (-1.0, 1.0), (0.0, 0.0), 0.0, 0.1).tips_at)
+
+
+def test_totals_that_do_not_move_beyond_chance_are_not_shown() -> None:
+    shown = selections_shown(found(), KNOWN)
+    assert shown is not None
+    assert [band.quantity for band in shown.bands] == ["hours"]
+    assert "tips at +0.24" in shown.figure.alt
+    assert selections_shown(found(change=0.0, error=0.1), KNOWN) is None
+    assert selections_shown([], KNOWN) is None
