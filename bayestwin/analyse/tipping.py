@@ -24,6 +24,7 @@ class Band:
     Attributes:
         parameter: that stands for the selection.
         quantity: of the total.
+        mean: of the parameter's posterior, where the total is the posterior's own.
         ends: of the parameter's stated range, lower end first.
         changes: of the total at each end, relative to the posterior's own.
         error: Monte Carlo error of the changes.
@@ -32,6 +33,7 @@ class Band:
 
     parameter: str
     quantity: str
+    mean: float
     ends: tuple[float, float]
     changes: tuple[float, float]
     error: float
@@ -53,27 +55,27 @@ class Band:
         return abs(self.changes[self.furthest]) / self.half_width if self.half_width > 0 else 0.0
 
     @property
-    def tips_at(self) -> float:
-        """The value at which the total leaves its 95 % interval, on a line from zero to that end, within the range or beyond; infinite if it does not move.
+    def tips_at(self) -> float | None:
+        """The value at which the total leaves its 95 % interval, on a line from the mean to that end, within the range or beyond; None if it does not move.
 
         Example:
-            >>> Band("slope", "hours", (-1.0, 1.0), (-0.1, 0.2), 0.0, 0.1).tips_at
+            >>> Band("slope", "hours", 0.0, (-1.0, 1.0), (-0.1, 0.2), 0.0, 0.1).tips_at
             0.5
         """
-        end = self.ends[self.furthest]
-        return end / self.share if self.share > 0 else float(np.copysign(np.inf, end))
+        return self.mean + (self.ends[self.furthest] - self.mean) / self.share if self.moves else None
 
     @property
     def tips_within(self) -> bool:
         """Whether that value lies in the stated range."""
-        return self.share >= 1.0
+        return self.moves and self.share >= 1.0
 
 
-def bands(sensitivity: pd.DataFrame, predictions: xr.Dataset, quantities: Iterable[Quantity]) -> Iterator[Band]:
+def bands(sensitivity: pd.DataFrame, posterior: xr.Dataset, predictions: xr.Dataset, quantities: Iterable[Quantity]) -> Iterator[Band]:
     """Every selection's band for some quantities; a total that is surely zero has none.
 
     Args:
         sensitivity: of a run, a row for each end and quantity (`analyse/sensitivity.py`).
+        posterior: draws of the parameters.
         predictions: draws of the forecast by quantity, dims chain and draw first.
         quantities: which are asked for.
     """
@@ -82,7 +84,8 @@ def bands(sensitivity: pd.DataFrame, predictions: xr.Dataset, quantities: Iterab
     for (name, quantity), rows in table.groupby(["parameter", "quantity"], sort=False):
         ends, changes = ((float(column.iloc[0]), float(column.iloc[-1])) for column in (rows["value"], rows["change"]))
         if np.isfinite(widths[str(quantity)]):
-            yield Band(str(name), str(quantity), ends, changes, float(rows["error"].max()), widths[str(quantity)])
+            mean, error = float(posterior[str(name)].mean()), float(rows["error"].max())
+            yield Band(str(name), str(quantity), mean, ends, changes, error, widths[str(quantity)])
 
 
 def _half_width(drawn: xr.DataArray, mean: bool) -> float:

@@ -14,13 +14,13 @@ from bayestwin.twin.answered import Answered, answered_by_run
 def tipping_points(run: Run) -> Iterator[Check]:
     """For every unknown selection, whether a value in its stated range moves a headline total of the forecast out of its own 95 % interval.
 
-    Changes are known at the ends of the range; between them and the posterior's own total they are taken to be linear.
+    Changes are known at the ends of the range; between them and the posterior's mean they are taken to be linear.
 
     Args:
         run: a loaded run.
     """
     known = answered_by_run(run.manifest)
-    found = bands(run.sensitivity, run.tree["predictions"].to_dataset(), known.headline)
+    found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), known.headline)
     furthest: dict[str, Band] = {}
     for band in found:
         furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: one.share)

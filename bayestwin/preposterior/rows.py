@@ -72,8 +72,8 @@ def selected(found: Iterable[Band], selections: Mapping[str, Sensitivity], level
     """
     return [
         {"barrier": selections[band.parameter].title, "parameter": band.parameter, "quantity": band.quantity, "level": level}
-        | {"range": list(band.ends), "changes": list(band.changes), "error": band.error, "half_width": band.half_width}
-        | {"tips_at": band.tips_at if np.isfinite(band.tips_at) else None, "tips_within": band.tips_within}
+        | {"mean": band.mean, "range": list(band.ends), "changes": list(band.changes), "error": band.error, "half_width": band.half_width}
+        | {"tips_at": band.tips_at, "tips_within": band.tips_within}
         for band in found
     ]
 

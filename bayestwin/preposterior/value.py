@@ -115,7 +115,7 @@ def access_value(
 def _selections(run: Run, prepared: Prepared) -> list[dict[str, Any]]:
     """What selections of unknown strength could make of the forecast: no data correct them, so that no request is valued by them alone."""
     definition = prepared.twin.definition
-    found = bands(run.sensitivity, run.tree["predictions"].to_dataset(), definition.quantities)
+    found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), definition.quantities)
     barriers = {**selections(prepared.study, prepared.twin), **informed_selections(prepared.study, run.posterior)}
     return rows.selected(found, barriers, definition.whole)
 

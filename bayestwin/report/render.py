@@ -98,7 +98,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "contraction": figures.contraction(contracted),
         "discrepancy": tables.discrepancy(posterior, known.discrepancy).head(MOVED).to_dict("records"),
         "shares": figures.variance_shares(shares, known.words, known.unit),
-        "selections": selections_shown(bands(run.sensitivity, tree["predictions"].to_dataset(), known.quantities), known),
+        "selections": selections_shown(bands(run.sensitivity, posterior, tree["predictions"].to_dataset(), known.quantities), known),
         "highest": tables.highest(run.forecast, known, names).to_dict("records"),
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),

@@ -13,7 +13,7 @@ from bayestwin.numbers import number
 from bayestwin.report.figures import GREY, INK, ORANGE, Picture, capital, picture
 from bayestwin.twin.answered import Answered
 
-MOST = 12  # bands in the figure
+MOST, ROOM = 12, 1.15  # bands in the figure, and room beside them
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _figure(shown: list[Band], known: Answered) -> Picture:
     aside = blended_transform_factory(ax.transAxes, ax.transData)
     for place, band in zip(range(len(shown))[::-1], shown, strict=True):
         width, changes = 100.0 * band.half_width, [100.0 * change for change in band.changes]
-        ax.barh(place, 2.0 * width, left=-width, height=0.62, color=GREY, alpha=0.35, linewidth=0)
+        ax.barh(place, 2.0 * width, left=-width, height=0.5, color=GREY, alpha=0.35, linewidth=0)
         ax.plot(changes, [place, place], color=ORANGE, linewidth=3.0, marker="|", markersize=11, markeredgewidth=2.0)
         for end, change in zip(band.ends, changes, strict=True):
             right = change == max(changes)
@@ -65,7 +65,8 @@ def _figure(shown: list[Band], known: Answered) -> Picture:
         ax.text(1.01, place, _tips(band), transform=aside, va="center", fontsize=8, color=INK)
     ax.axvline(0.0, color=INK, linewidth=0.6)
     ax.set_yticks(range(len(shown))[::-1], [f"{capital(known.words(band.quantity))}\nby {band.parameter}" for band in shown], fontsize=8)
-    ax.margins(x=0.12)
+    reach = ROOM * 100.0 * max(max(band.half_width, *map(abs, band.changes)) for band in shown)
+    ax.set(xlim=(-reach, reach), ylim=(-0.8, len(shown) - 0.2))
     ax.set_xlabel("% of the total's mean")
     spoken = "; ".join(
         f"{known.words(band.quantity)} by {band.parameter}: {100 * min(band.changes):+.1f} to {100 * max(band.changes):+.1f} %, {_tips(band)}"

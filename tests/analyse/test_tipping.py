@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 
 from bayestwin.analyse.tipping import Band, bands
+from bayestwin.numbers import number
 from bayestwin.report.selections import selections_shown
 from bayestwin.twin.answered import Answered
 from bayestwin.twin.twin import Quantity
@@ -30,7 +31,8 @@ def found(change: float = 0.2, error: float = 0.01) -> list[Band]:
         ("other", 0.5, "elsewhere", 1.0, 9.0, 0.0),
     ]
     table = pd.DataFrame(rows, columns=["parameter", "value", "quantity", "total", "change", "error"])
-    return list(bands(table, drawn, KNOWN.quantities))
+    posterior = xr.Dataset({"slope": (("chain", "draw"), np.full((4, 5000), 0.1))})
+    return list(bands(table, posterior, drawn, KNOWN.quantities))
 
 
 def test_a_band_has_both_ends_and_half_of_the_interval_of_a_sum_or_a_mean() -> None:
@@ -43,17 +45,18 @@ def test_a_band_has_both_ends_and_half_of_the_interval_of_a_sum_or_a_mean() -> N
 def test_it_tips_where_the_line_to_the_end_that_moves_more_leaves_the_interval() -> None:
     hours, load = found()
     assert hours.tips_within
-    assert hours.tips_at == pytest.approx(0.5 * hours.half_width / 0.2)
+    assert hours.tips_at == pytest.approx(0.1 + 0.4 * hours.half_width / 0.2)
     assert not load.tips_within
-    assert abs(load.tips_at) > 0.5
-    assert Band("slope", "hours", (-1.0, 2.0), (0.3, 0.1), 0.0, 0.1).tips_at == pytest.approx(-1.0 / 3.0)
-    assert np.isinf(Band("slope", "hours", (-1.0, 1.0), (0.0, 0.0), 0.0, 0.1).tips_at)
+    assert load.tips_at is None
+    assert Band("slope", "hours", 0.0, (-1.0, 2.0), (0.3, 0.1), 0.0, 0.1).tips_at == pytest.approx(-1.0 / 3.0)
+    beyond = Band("slope", "hours", 0.0, (-1.0, 1.0), (-0.05, 0.05), 0.0, 0.1)
+    assert (abs(beyond.tips_at), beyond.tips_within) == (2.0, False)
 
 
 def test_totals_that_do_not_move_beyond_chance_are_not_shown() -> None:
     shown = selections_shown(found(), KNOWN)
     assert shown is not None
     assert [band.quantity for band in shown.bands] == ["hours"]
-    assert "tips at +0.24" in shown.figure.alt
+    assert f"tips at {number(shown.bands[0].tips_at, sign=True)}" in shown.figure.alt
     assert selections_shown(found(change=0.0, error=0.1), KNOWN) is None
     assert selections_shown([], KNOWN) is None

@@ -17,6 +17,7 @@ class Told:
 
     manifest: dict[str, Any]
     tree: xr.DataTree
+    posterior: xr.Dataset
     sensitivity: pd.DataFrame
 
 
@@ -34,7 +35,8 @@ def told(change: float) -> Told:
         ],
         columns=["parameter", "value", "quantity", "total", "change", "error"],
     )
-    return Told({"answers": answers | {"quantities": [quantity]}}, xr.DataTree.from_dict({"predictions": drawn}), table)
+    posterior = xr.Dataset({"slope": (("chain", "draw"), np.zeros((4, 5000)))})
+    return Told({"answers": answers | {"quantities": [quantity]}}, xr.DataTree.from_dict({"predictions": drawn}), posterior, table)
 
 
 def test_a_selection_that_could_not_change_the_answer_passes() -> None:
