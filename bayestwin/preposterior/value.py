@@ -107,13 +107,18 @@ def access_value(
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
     worth = _worth(found, sites, subsets, asking, chosen and chosen[0], say, watch)
-    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth, "selections": _selections(run, prepared)}
+    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth, "selections": selected(run, prepared)}
     write_json(run.folder / ACCESS, answer)
     return answer
 
 
-def _selections(run: Run, prepared: Prepared) -> list[dict[str, Any]]:
-    """What selections of unknown strength could make of the forecast: no data correct them, so that no request is valued by them alone."""
+def selected(run: Run, prepared: Prepared) -> list[dict[str, Any]]:
+    """What selections of unknown strength could make of the forecast: no data correct them, so that no request is valued by them alone.
+
+    Args:
+        run: a loaded run.
+        prepared: its study.
+    """
     definition = prepared.twin.definition
     found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), definition.quantities)
     barriers = {**selections(prepared.study, prepared.twin), **informed_selections(prepared.study, run.posterior)}

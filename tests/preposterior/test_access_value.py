@@ -85,6 +85,7 @@ def of(answer: dict, quantity: str, level: str, unit: str) -> dict:
 def test_the_parts_sum_to_what_access_costs_and_that_to_what_is_not_known(answer: dict) -> None:
     assert [barrier["barrier"] for barrier in answer["barriers"]] == ["suppress", "site_absence"]
     assert answer["barriers"][0]["streams"] == ["bread"]
+    assert answer["selections"] == []
     for row in answer["quantities"]:
         assert sum(part["value"] for part in row["by_barrier"]) == pytest.approx(row["access_induced"], abs=1e-9 * row["epistemic"])
         assert row["epistemic_full"] + row["access_induced"] == pytest.approx(row["epistemic"])
