@@ -53,7 +53,7 @@ def _figure(shown: list[Band], known: Answered) -> Picture:
             right = change == max(changes)
             shift = (5 if right else -5, 0)
             ax.annotate(
-                number(end, sign=True),
+                f"{end:+g}",
                 (change, place),
                 shift,
                 textcoords="offset points",

@@ -15,7 +15,7 @@ from bayestwin.preposterior.lifting import barrier_names, lifted
 
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))  # a script's folder, as it is when the script runs
 
-from access_truth import _lifted, draw, renewed, summary
+from access_truth import _lifted, draw, renewed, steadied, summary
 
 
 def table(clinics: int) -> pd.DataFrame:
@@ -55,6 +55,24 @@ def test_predictions_are_renewed_where_there_are_new_ones_and_what_was_left_stay
     assert (found.loc[found["clinic"] == 2, "predicted"] == 0.9).all()
     pd.testing.assert_frame_equal(found[found["clinic"] == 1], old[old["clinic"] == 1])
     pd.testing.assert_series_equal(found["realised"], old["realised"])
+
+
+def test_what_is_left_is_laid_over_all_calibrations_that_know_as_much() -> None:
+    """Of a variance of which a half is left: estimates with errors of a third, and two barriers that take nothing."""
+    noise = np.exp(np.random.default_rng(1).normal(0.0, 0.35, (4, 2000)))
+    noise /= noise.mean()
+    share = {"nothing": 1.0, "as little": 1.0, "half": 0.5}
+    rows = [
+        pd.DataFrame({"clinic": range(2000), "lifted": name, "predicted": left, "realised": left * then / noise[0]})
+        for (name, left), then in zip(share.items(), noise[1:], strict=True)
+    ]
+    old = pd.concat(rows, ignore_index=True).assign(name="visits", level="all", unit="all")
+    before, after = (each.groupby("lifted")["realised"].mean() for each in (old, steadied(old)))
+    assert before["half"] == pytest.approx(0.565, abs=0.02)
+    assert after["half"] == pytest.approx(0.52, abs=0.015)
+    assert after["nothing"] == pytest.approx(1.06, abs=0.03)
+    taken = old[old["lifted"] == "half"]
+    pd.testing.assert_frame_equal(steadied(taken), taken)
 
 
 def test_what_a_lifted_barrier_shows_is_what_happened(tmp_path: Path) -> None:
