@@ -19,6 +19,7 @@ from bayestwin.numbers import fixed, number
 from bayestwin.preposterior.application import application
 from bayestwin.report import checks, figures, tables
 from bayestwin.report.access import AccessShown, access_shown
+from bayestwin.report.backtests import backtests_shown
 from bayestwin.report.selections import selections_shown
 from bayestwin.report.what_if import what_if
 from bayestwin.runs import ACCESS_PAGE, ACCESS_PLAN, REPORT, Run
@@ -103,11 +104,11 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
         "access": _access(run, known),
-        **_validation(run.validation),
+        **_validation(run.validation, known),
     }
 
 
-def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
+def _validation(found: dict[str, Any] | None, known: Answered) -> dict[str, Any]:
     if found is None:
         return {"validation": None}
     of_prior, of_posterior = (found.get(name, []) for name in ("replicates", "posterior_replicates"))
@@ -115,6 +116,7 @@ def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "validation": found,
         "judged": _by_threshold(found["checks"]),
+        "backtests": backtests_shown(found["backtest"], known),
         "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
         "uniform": {f"{len(rows)} {what}": _uniform(rows) for what, rows in simulated.items() if rows},
         "moved_by": moved_by(found.get("sensitivity", [])),
