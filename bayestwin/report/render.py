@@ -104,11 +104,12 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
         "access": _access(run, known),
-        **_validation(run.validation, known),
+        "backtests": backtests_shown((run.validation or {}).get("backtest", []), known),
+        **_validation(run.validation),
     }
 
 
-def _validation(found: dict[str, Any] | None, known: Answered) -> dict[str, Any]:
+def _validation(found: dict[str, Any] | None) -> dict[str, Any]:
     if found is None:
         return {"validation": None}
     of_prior, of_posterior = (found.get(name, []) for name in ("replicates", "posterior_replicates"))
@@ -116,7 +117,6 @@ def _validation(found: dict[str, Any] | None, known: Answered) -> dict[str, Any]
     return {
         "validation": found,
         "judged": _by_threshold(found["checks"]),
-        "backtests": backtests_shown(found["backtest"], known),
         "put_aside": tables.put_aside(found.get("sites", [])).to_dict("records"),
         "uniform": {f"{len(rows)} {what}": _uniform(rows) for what, rows in simulated.items() if rows},
         "moved_by": moved_by(found.get("sensitivity", [])),
