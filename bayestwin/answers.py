@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bayestwin.barriers.selection import Sensitivity
-from bayestwin.prepared import Prepared, informed_selections, selections
+from bayestwin.prepared import Prepared, Selection, informed_selections, selections
 from bayestwin.twin.scenario import Scenario
 
 
@@ -50,8 +49,8 @@ def answers(prepared: Prepared, posterior: Any, weeks: int, scenario: Scenario, 
     return tables, xr.DataTree(ahead.draws)
 
 
-def _ranges(selections: Mapping[str, Sensitivity]) -> dict[str, tuple[float, float]]:
-    return {name: barrier.slope_range for name, barrier in selections.items()}
+def _ranges(found: Mapping[str, Selection]) -> dict[str, tuple[float, float]]:
+    return {name: selection.barrier.slope_range for name, selection in found.items()}
 
 
 def _fitted(prepared: Prepared, posterior: Any, seed: int) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from bayestwin.barriers import Unknown
 from bayestwin.barriers.selection import Sensitivity
@@ -109,25 +109,33 @@ def prepare(study: Study, held: HeldOut | None = None) -> Prepared:
     )
 
 
-def selections(study: Study, twin: Twin) -> dict[str, Unknown]:
+class Selection(NamedTuple):
+    """An unknown selection, and the stream that comes through it."""
+
+    stream: str
+    barrier: Sensitivity
+
+
+def selections(study: Study, twin: Twin) -> dict[str, Selection]:
     """The study's unknown selections by the model's parameter that stands for each."""
     return {
-        twin.definition.selection[extract.stream]: barrier
+        twin.definition.selection[extract.stream]: Selection(extract.stream, barrier)
         for extract in study.extracts
         for barrier in extract.barriers
         if isinstance(barrier, Unknown) and extract.stream in twin.definition.selection
     }
 
 
-def informed_selections(study: Study, sites: Container) -> dict[str, Sensitivity]:
+def informed_selections(study: Study, sites: Container) -> dict[str, Selection]:
     """The unknown selections whose slopes barriers bring into the model themselves, by site: who is in tells the data a little.
 
     Args:
         study: the study.
         sites: sites of the posterior.
     """
-    barriers = [(f"{extract.stream}_{barrier.title}_slope", barrier) for extract in study.extracts for barrier in extract.barriers]
-    return {name: barrier for name, barrier in barriers if isinstance(barrier, Sensitivity) and name in sites}
+    found = [(extract.stream, barrier) for extract in study.extracts for barrier in extract.barriers]
+    each = {f"{stream}_{barrier.title}_slope": Selection(stream, barrier) for stream, barrier in found if isinstance(barrier, Sensitivity)}
+    return {name: selection for name, selection in each.items() if name in sites}
 
 
 def _selection_priors(study: Study, twin: Twin) -> list[Prior]:
@@ -135,6 +143,6 @@ def _selection_priors(study: Study, twin: Twin) -> list[Prior]:
     own = twin.definition.priors
     return [
         replace(own[name], parameters=(0.0, barrier.slope_sd), source="slope_sd of the study's barrier")
-        for name, barrier in selections(study, twin).items()
+        for name, (_, barrier) in selections(study, twin).items()
         if own[name].parameters != (0.0, barrier.slope_sd)
     ]

@@ -94,11 +94,11 @@ def test_selections_are_bands_of_what_access_costs_and_never_corrected(run: bt.R
     rows = {(row["parameter"], row["quantity"]): row for row in selected(run, prepared_again(run))}
     assert set(rows) == {(name, quantity) for name in ("null_slope", "unknown_staff_slope") for quantity in QUANTITIES}
     band = rows["null_slope", "clinician_hours"]
-    assert (band["barrier"], band["range"]) == ("unknown", [-0.5, 0.5])
+    assert (band["stream"], band["range"]) == ("durations", [-0.5, 0.5])
     held = run.sensitivity.set_index(["parameter", "quantity", "value"])["change"]
     assert band["changes"] == pytest.approx([held["null_slope", "clinician_hours", end] for end in band["range"]])
     total = run.tree["predictions"]["clinician_hours"].sum(["period", "area"])
-    assert band["half_width"] == pytest.approx(float(np.ptp(np.quantile(total, (0.025, 0.975))) / total.mean() / 2.0))
+    assert band["interval"] == pytest.approx((np.quantile(total, (0.025, 0.975)) / float(total.mean()) - 1.0).tolist())
     assert rows["null_slope", "appointments"]["tips_at"] is None
     assert "not within its range" in (run.folder / "report.html").read_text(encoding="utf-8")
 
@@ -243,8 +243,7 @@ def test_a_kill_leaves_the_earlier_run_loadable(tmp_path: Path, place: str) -> N
     code = f"""
         import os, signal
         from pathlib import Path
-        from bayestwin.preposterior.value import selected
-from bayestwin.runs import new_run
+        from bayestwin.runs import new_run
         die = lambda: os.kill(os.getpid(), signal.SIGKILL)
         with new_run(Path({str(folder)!r})) as scratch:
             (scratch / "posterior.nc").write_text("y")

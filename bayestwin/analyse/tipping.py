@@ -28,7 +28,7 @@ class Band:
         ends: of the parameter's stated range, lower end first.
         changes: of the total at each end, relative to the posterior's own.
         error: Monte Carlo error of the changes.
-        half_width: half of the total's 95 % interval, relative to its mean.
+        interval: ends of the total's 95 % interval beyond its mean, relative to it.
     """
 
     parameter: str
@@ -37,12 +37,18 @@ class Band:
     ends: tuple[float, float]
     changes: tuple[float, float]
     error: float
-    half_width: float
+    interval: tuple[float, float]
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        """How much of what would take the total out of its interval each end moves it, on the side that it moves it to."""
+        low, high = (change / self.interval[change > 0] for change in self.changes)
+        return low, high
 
     @property
     def furthest(self) -> int:
-        """Which end moves the total more."""
-        return int(np.argmax(np.abs(self.changes)))
+        """Which end brings the total nearer to leaving its interval."""
+        return int(np.argmax(self.shares))
 
     @property
     def moves(self) -> bool:
@@ -50,28 +56,23 @@ class Band:
         return bool(np.max(np.abs(self.changes)) > UNMOVED + 2.0 * self.error)
 
     @property
-    def share(self) -> float:
-        """How much of what would take the total out of its interval that end moves it."""
-        return abs(self.changes[self.furthest]) / self.half_width if self.half_width > 0 else 0.0
-
-    @property
     def tips_at(self) -> float | None:
-        """The value at which the total leaves its 95 % interval, on a line from the mean to that end, within the range or beyond; None if it does not move.
+        """The value at which the total leaves its 95 % interval, on a line from the mean to the end that brings it nearer, within the range or beyond; None if it does not move.
 
         Example:
-            >>> Band("slope", "hours", 0.0, (-1.0, 1.0), (-0.1, 0.2), 0.0, 0.1).tips_at
+            >>> Band("slope", "hours", 0.0, (-1.0, 1.0), (-0.1, 0.2), 0.0, (-0.3, 0.1)).tips_at
             0.5
         """
-        return self.mean + (self.ends[self.furthest] - self.mean) / self.share if self.moves else None
+        return self.mean + (self.ends[self.furthest] - self.mean) / self.shares[self.furthest] if self.moves else None
 
     @property
     def tips_within(self) -> bool:
-        """Whether that value lies in the stated range."""
-        return self.moves and self.share >= 1.0
+        """Whether an end of the stated range takes the total out of its interval."""
+        return self.moves and self.shares[self.furthest] >= 1.0
 
 
 def bands(sensitivity: pd.DataFrame, posterior: xr.Dataset, predictions: xr.Dataset, quantities: Iterable[Quantity]) -> Iterator[Band]:
-    """Every selection's band for some quantities; a total that is surely zero has none.
+    """Every selection's band for some quantities; a total that nothing is unknown of has none, nor one whose change is no number.
 
     Args:
         sensitivity: of a run, a row for each end and quantity (`analyse/sensitivity.py`).
@@ -79,18 +80,22 @@ def bands(sensitivity: pd.DataFrame, posterior: xr.Dataset, predictions: xr.Data
         predictions: draws of the forecast by quantity, dims chain and draw first.
         quantities: which are asked for.
     """
-    widths = {quantity.name: _half_width(predictions[quantity.name], quantity.mean) for quantity in quantities}
-    table = sensitivity[sensitivity["quantity"].isin(list(widths))].sort_values("value", kind="stable")
+    intervals = {quantity.name: _interval(predictions[quantity.name], quantity.mean) for quantity in quantities}
+    table = sensitivity[sensitivity["quantity"].isin(list(intervals))].sort_values("value", kind="stable")
     for (name, quantity), rows in table.groupby(["parameter", "quantity"], sort=False):
-        ends, changes = ((float(column.iloc[0]), float(column.iloc[-1])) for column in (rows["value"], rows["change"]))
-        if np.isfinite(widths[str(quantity)]):
+        low, high = intervals[str(quantity)]
+        if low < 0.0 < high and np.isfinite(rows[["change", "error"]]).all(axis=None):
+            ends, changes = ((float(column.iloc[0]), float(column.iloc[-1])) for column in (rows["value"], rows["change"]))
             mean, error = float(posterior[str(name)].mean()), float(rows["error"].max())
-            yield Band(str(name), str(quantity), mean, ends, changes, error, widths[str(quantity)])
+            yield Band(str(name), str(quantity), mean, ends, changes, error, (low, high))
 
 
-def _half_width(drawn: xr.DataArray, mean: bool) -> float:
+def _interval(drawn: xr.DataArray, mean: bool) -> tuple[float, float]:
+    """Ends of a total's interval beyond its mean, relative to it; NaN of a total that is surely zero."""
     stacked = drawn.stack(sample=("chain", "draw"))
     rest = [dim for dim in stacked.dims if dim != "sample"]
     total = (stacked.mean(rest) if mean else stacked.sum(rest)).to_numpy()
-    low, high = np.quantile(total, (0.025, 0.975))
-    return float(0.5 * (high - low) / abs(total.mean())) if total.any() else np.nan
+    if not total.any():
+        return np.nan, np.nan
+    low, high = np.quantile(total, (0.025, 0.975)) - total.mean()
+    return float(low / abs(total.mean())), float(high / abs(total.mean()))

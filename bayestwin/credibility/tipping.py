@@ -23,20 +23,21 @@ def tipping_points(run: Run) -> Iterator[Check]:
     found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), known.headline)
     furthest: dict[str, Band] = {}
     for band in found:
-        furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: one.share)
+        furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: max(one.shares))
     for band in furthest.values():
         yield _of_selection(band, known)
 
 
 def _of_selection(band: Band, known: Answered) -> Check:
     """The check of one selection, from the total and the end of its range that it moves furthest."""
-    words, value, change = known.words(band.quantity), band.ends[band.furthest], band.changes[band.furthest]
-    moved = f"at {number(value, sign=True)}, an end of its range, {words} change by {change:+.1%}, {band.share:.0%} of what would take them out of their 95 % interval"
+    words, share = known.words(band.quantity), max(band.shares)
+    value, change = band.ends[band.furthest], band.changes[band.furthest]
+    moved = f"at {number(value, sign=True)}, an end of its range, {words} change by {change:+.1%}, {share:.0%} of what would take them out of their 95 % interval"
     tips = f"at {number(band.tips_at, sign=True)} {words} leave their 95 % interval; the stated range goes to {number(value, sign=True)}"
     return Check(
         f"tipping point of {band.parameter}",
         "REVIEW" if band.tips_within else "PASS",
-        band.share,
+        share,
         "no value in the stated range moves a headline total out of its 95 % interval",
         tips if band.tips_within else moved,
         "argue the range, show both answers, or ask for the data that would settle it (`bayestwin access`)" if band.tips_within else "",

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from bayestwin.analyse.tipping import Band
-from bayestwin.barriers.selection import Sensitivity
+from bayestwin.prepared import Selection
 from bayestwin.preposterior import regression
 from bayestwin.preposterior.bent import bent
 from bayestwin.preposterior.current import Site
@@ -62,19 +62,20 @@ def decomposed(found: Answers, names: Sequence[str], left: Left) -> list[dict[st
     return rows
 
 
-def selected(found: Iterable[Band], selections: Mapping[str, Sensitivity], level: str) -> list[dict[str, Any]]:
+def selected(found: Iterable[Band], selections: Mapping[str, Selection], level: str) -> list[dict[str, Any]]:
     """A row for each unknown selection and quantity of the whole: the band that it could make of the forecast's total, and where that tips.
 
     Args:
         found: the bands.
-        selections: barriers by the parameter that stands for each.
+        selections: by the parameter that stands for each; others are left out.
         level: of the whole.
     """
     return [
-        {"barrier": selections[band.parameter].title, "parameter": band.parameter, "quantity": band.quantity, "level": level}
-        | {"mean": band.mean, "range": list(band.ends), "changes": list(band.changes), "error": band.error, "half_width": band.half_width}
-        | {"tips_at": band.tips_at, "tips_within": band.tips_within}
+        {"parameter": band.parameter, "stream": selections[band.parameter].stream, "sentence": selections[band.parameter].barrier.sentence}
+        | {"quantity": band.quantity, "level": level, "mean": band.mean, "range": list(band.ends), "changes": list(band.changes)}
+        | {"error": band.error, "interval": list(band.interval), "tips_at": band.tips_at, "tips_within": band.tips_within}
         for band in found
+        if band.parameter in selections
     ]
 
 

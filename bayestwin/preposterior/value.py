@@ -94,6 +94,7 @@ def access_value(
     prepare_device()
     prepared = prepared_again(run)
     definition, folder = prepared.twin.definition, str(run.folder)
+    uncorrected = selected(run, prepared)
     say("finding the posterior's curvature")
     at = _now(run, prepared)
     sites = released_sites(at, definition.reads)
@@ -107,7 +108,7 @@ def access_value(
     head = {"run": folder, "as_of": run.manifest["as_of"], "horizon_weeks": run.manifest["forecast"]["horizon_weeks"]}
     method = {"name": rows.METHOD, "points": POINTS}
     worth = _worth(found, sites, subsets, asking, chosen and chosen[0], say, watch)
-    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth, "selections": selected(run, prepared)}
+    answer = {"format": ACCESS_FORMAT, **head, "method": method, "checks": [], **worth, "selections": uncorrected}
     write_json(run.folder / ACCESS, answer)
     return answer
 
@@ -118,11 +119,16 @@ def selected(run: Run, prepared: Prepared) -> list[dict[str, Any]]:
     Args:
         run: a loaded run.
         prepared: its study.
+
+    Returns:
+        A row for each selection and quantity; none of a run that forecasts a scenario, for access is valued as things stand.
     """
-    definition = prepared.twin.definition
+    scenario, definition = run.manifest["forecast"]["scenario"], prepared.twin.definition
+    if scenario is not None and scenario["change"]:
+        return []
     found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), definition.quantities)
-    barriers = {**selections(prepared.study, prepared.twin), **informed_selections(prepared.study, run.posterior)}
-    return rows.selected(found, barriers, definition.whole)
+    known = {**selections(prepared.study, prepared.twin), **informed_selections(prepared.study, run.posterior)}
+    return rows.selected(found, known, definition.whole)
 
 
 def _now(run: Run, prepared: Prepared) -> Current:

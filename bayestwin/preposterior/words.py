@@ -42,7 +42,7 @@ def access_text(answer: Mapping[str, Any]) -> str:
 
 def _selection(row: Mapping[str, Any]) -> str:
     low, high = (number(end, sign=True) for end in row["range"])
-    return f"Not corrected: {row['parameter']} ({row['barrier']}), stated from {low} to {high}; at {number(row['tips_at'], sign=True)} {row['quantity']} leaves its 95 % interval"
+    return f"Not corrected: {row['parameter']} (of {row['stream']}), stated from {low} to {high}; at {number(row['tips_at'], sign=True)} {row['quantity']} leaves its 95 % interval"
 
 
 def _check(row: Mapping[str, Any]) -> str:

@@ -114,8 +114,8 @@ def access_shown(answer: Mapping[str, Any], known: Answered) -> AccessShown:
 
 
 def _band(row: Mapping[str, Any]) -> Band:
-    ends, changes = tuple(row["range"]), tuple(row["changes"])
-    return Band(row["parameter"], row["quantity"], row["mean"], ends, changes, row["error"], row["half_width"])
+    ends, changes, interval = (tuple(row[name]) for name in ("range", "changes", "interval"))
+    return Band(row["parameter"], row["quantity"], row["mean"], ends, changes, row["error"], interval)
 
 
 def _telling(rows: list[dict[str, Any]], quantity: str) -> list[dict[str, Any]]:

@@ -99,7 +99,7 @@ def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
         held.axhline(100.0 * level, color=colour, linewidth=0.8, linestyle=":")
     held.set(title="% held by 50, 80 and 95 % intervals", xlabel="weeks ahead", ylim=(0, 102))
     whole = [row for row in rows if row["week_ahead"] == 0]
-    share = _tenths(tenths, whole)
+    share = _tenths(tenths, [row for row in whole if "pit" in row])
     return picture(
         figure,
         f"{capital(words)} forecast from {len(whole)} past dates: score by week ahead against that of the recent weeks, share held by intervals, and shares of values by tenth of their forecast ({', '.join(f'{100 * one:.0f}' for one in share)} %).",
@@ -109,7 +109,10 @@ def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
 
 
 def _tenths(ax: Axes, whole: list[Mapping[str, Any]]) -> np.ndarray:
-    """Shares by tenth, of all dates and of each."""
+    """Shares by tenth, of all dates and of each; none where an earlier bayestwin did not find them."""
+    if not whole:
+        ax.set_axis_off()
+        return np.empty(0)
     each, cells = np.array([row["pit"] for row in whole]), np.array([row["cells"] for row in whole])
     share, middle = cells @ each / cells.sum(), (np.arange(each.shape[1]) + 0.5) / each.shape[1]
     ax.bar(middle, 100.0 * share, width=0.9 / each.shape[1], color=BLUE, alpha=0.5)

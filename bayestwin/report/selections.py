@@ -36,7 +36,7 @@ def selections_shown(found: Iterable[Band], known: Answered) -> SelectionsShown 
         found: every band.
         known: what the run answers for.
     """
-    moved = sorted((band for band in found if band.moves), key=lambda band: -band.share)
+    moved = sorted((band for band in found if band.moves), key=lambda band: -max(band.shares))
     return SelectionsShown(moved, _figure(moved[:MOST], known)) if moved else None
 
 
@@ -46,8 +46,8 @@ def _figure(shown: list[Band], known: Answered) -> Picture:
     ax = figure.subplots()
     aside = blended_transform_factory(ax.transAxes, ax.transData)
     for place, band in zip(range(len(shown))[::-1], shown, strict=True):
-        width, changes = 100.0 * band.half_width, [100.0 * change for change in band.changes]
-        ax.barh(place, 2.0 * width, left=-width, height=0.5, color=GREY, alpha=0.35, linewidth=0)
+        (low, high), changes = ([100.0 * one for one in pair] for pair in (band.interval, band.changes))
+        ax.barh(place, high - low, left=low, height=0.5, color=GREY, alpha=0.35, linewidth=0)
         ax.plot(changes, [place, place], color=ORANGE, linewidth=3.0, marker="|", markersize=11, markeredgewidth=2.0)
         for end, change in zip(band.ends, changes, strict=True):
             right = change == max(changes)
@@ -65,7 +65,7 @@ def _figure(shown: list[Band], known: Answered) -> Picture:
         ax.text(1.01, place, _tips(band), transform=aside, va="center", fontsize=8, color=INK)
     ax.axvline(0.0, color=INK, linewidth=0.6)
     ax.set_yticks(range(len(shown))[::-1], [f"{capital(known.words(band.quantity))}\nby {band.parameter}" for band in shown], fontsize=8)
-    reach = ROOM * 100.0 * max(max(band.half_width, *map(abs, band.changes)) for band in shown)
+    reach = ROOM * 100.0 * max(abs(one) for band in shown for one in (*band.interval, *band.changes))
     ax.set(xlim=(-reach, reach), ylim=(-0.8, len(shown) - 0.2))
     ax.set_xlabel("% of the total's mean")
     spoken = "; ".join(

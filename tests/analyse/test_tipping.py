@@ -35,22 +35,33 @@ def found(change: float = 0.2, error: float = 0.01) -> list[Band]:
     return list(bands(table, posterior, drawn, KNOWN.quantities))
 
 
-def test_a_band_has_both_ends_and_half_of_the_interval_of_a_sum_or_a_mean() -> None:
+def test_a_band_has_both_ends_and_the_interval_of_a_sum_or_a_mean() -> None:
     hours, load = found()
     assert (hours.ends, hours.changes, hours.error) == ((-0.5, 0.5), (-0.05, 0.2), 0.02)
-    assert hours.half_width == pytest.approx(1.96 * 20.0 / 400.0, rel=0.03)
-    assert load.half_width == pytest.approx(1.96 / 50.0, rel=0.03)
+    assert hours.interval == pytest.approx((-1.96 * 20.0 / 400.0, 1.96 * 20.0 / 400.0), rel=0.04)
+    assert load.interval == pytest.approx((-1.96 / 50.0, 1.96 / 50.0), rel=0.04)
 
 
-def test_it_tips_where_the_line_to_the_end_that_moves_more_leaves_the_interval() -> None:
+def test_it_tips_where_the_line_to_the_end_that_comes_nearer_leaves_the_interval() -> None:
     hours, load = found()
     assert hours.tips_within
-    assert hours.tips_at == pytest.approx(0.1 + 0.4 * hours.half_width / 0.2)
-    assert not load.tips_within
-    assert load.tips_at is None
-    assert Band("slope", "hours", 0.0, (-1.0, 2.0), (0.3, 0.1), 0.0, 0.1).tips_at == pytest.approx(-1.0 / 3.0)
-    beyond = Band("slope", "hours", 0.0, (-1.0, 1.0), (-0.05, 0.05), 0.0, 0.1)
-    assert (abs(beyond.tips_at), beyond.tips_within) == (2.0, False)
+    assert hours.tips_at == pytest.approx(0.1 + 0.4 * hours.interval[1] / 0.2)
+    assert (load.tips_at, load.tips_within) == (None, False)
+    beyond = Band("slope", "hours", 0.0, (-1.0, 1.0), (-0.05, 0.05), 0.0, (-0.1, 0.11))
+    assert (beyond.tips_at, beyond.tips_within) == (-2.0, False)
+
+
+def test_a_skewed_interval_is_left_on_the_side_that_a_change_goes_to() -> None:
+    """The end that moves the total less takes it out on the short side."""
+    skewed = Band("slope", "hours", 0.0, (-1.0, 1.0), (0.1, -0.2), 0.0, (-0.4, 0.08))
+    assert skewed.shares == pytest.approx((1.25, 0.5))
+    assert (skewed.furthest, skewed.tips_within) == (0, True)
+    assert skewed.tips_at == pytest.approx(-0.8)
+
+
+def test_what_is_certain_or_no_number_has_no_band() -> None:
+    assert {band.quantity for band in found()} == {"hours", "load"}
+    assert {band.quantity for band in found(change=np.nan)} == {"load"}
 
 
 def test_totals_that_do_not_move_beyond_chance_are_not_shown() -> None:

@@ -1,6 +1,7 @@
 """`bayestwin access` on a whole run of a model that is not of the library, and what a file of requests may say."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from bayestwin.preposterior import rows, value
 from bayestwin.preposterior.bent import by_order
 from bayestwin.preposterior.plan import Goal
 from bayestwin.preposterior.quantities import Asked
+from bayestwin.preposterior.words import access_text
 from bayestwin.report.access import access_shown
 from bayestwin.report.render import render_access
 from bayestwin.twin.answered import answered_by_run
@@ -123,6 +125,27 @@ def test_requests_are_ranked_by_what_they_take_away(answer: dict) -> None:
     assert soon[30] == pytest.approx(0.5)
     assert soon[90] == pytest.approx(0.9)
     assert len(answer["pairs"]) == 3
+
+
+def test_a_selection_that_tips_is_said_on_the_page_and_in_the_text(run: bt.Run, answer: dict, tmp_path: Path) -> None:
+    band = {
+        "parameter": "opening_slope",
+        "stream": "bread",
+        "sentence": "Only some <shops> tell.",
+        "quantity": "loaves",
+        "level": "town",
+        "mean": 0.0,
+    }
+    band |= {"range": [-1.0, 1.0], "changes": [-0.1, 0.4], "error": 0.01, "interval": [-0.3, 0.2], "tips_at": 0.5, "tips_within": True}
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / "access.json").write_text(json.dumps(answer | {"selections": [band]}), encoding="utf-8")
+    page = render_access(bt.load_run(tmp_path / "run"))
+    assert "What an unknown selection could do" in page
+    assert "tips at +0.500" in page
+    line = next(line for line in access_text(answer | {"selections": [band]}).splitlines() if "opening_slope" in line)
+    assert "at +0.500 loaves leaves its 95 % interval" in line
+    assert "opening_slope" not in access_text(answer | {"selections": [band | {"tips_within": False}]})
+    assert "What an unknown selection could do" not in render_access(run)
 
 
 def test_what_was_found_is_kept_with_the_run_and_shown(run: bt.Run, answer: dict) -> None:
