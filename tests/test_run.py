@@ -161,6 +161,7 @@ def test_scenario_moves_the_forecast_as_stated(run: bt.Run, tmp_path: Path) -> N
     hours = [r.forecast.query("quantity == 'clinician_hours'").groupby("unit")["mean"].sum() for r in (moved, run)]
     np.testing.assert_allclose(hours[0] / hours[1], [1.5, 1.0, 1.0], rtol=1e-6)
     assert moved.manifest["forecast"]["scenario"]["name"] == "longer visits"
+    assert selected(moved, prepared_again(moved)) == []  # access is valued as things stand, and these bands are not
     assert run.manifest["forecast"]["scenario"] is None
 
 
