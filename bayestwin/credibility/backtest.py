@@ -157,7 +157,7 @@ def by_unit(
     """Scores of each unit over all weeks ahead."""
     each = ((slice(None), slice(i, i + 1)) for i in range(len(units)))
     found = (scores(drawn[:, *one], Came(*(part[one] for part in later)), naive[:, *one]) for one in each)
-    parts = ("cells", "wis", "crps", "log_score", "coverage_50", "coverage_80", "coverage_95", "skill")
+    parts = ("cells", "wis", "crps", "log_score", "coverage_50", "coverage_80", "coverage_95", "naive_wis", "skill")
     return [{"unit": str(unit)} | {part: row[part] for part in parts if part in row} for unit, row in zip(units, found, strict=True)]
 
 

@@ -23,7 +23,7 @@ def tipping_points(run: Run) -> Iterator[Check]:
     found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), known.headline)
     furthest: dict[str, Band] = {}
     for band in found:
-        furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: max(one.shares))
+        furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: (one.tips_within, max(one.shares)))
     for band in furthest.values():
         yield _of_selection(band, known)
 

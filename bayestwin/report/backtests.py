@@ -56,7 +56,7 @@ def pooled(rows: Rows, by: str) -> pd.DataFrame:
         by: column of which each value has a row.
 
     Returns:
-        Index `by`; cells, wis, naive_wis where it is there, skill, and coverages.
+        Index `by`; cells, and the weighted means of wis, naive_wis and coverages where these are there.
 
     Example:
         >>> rows = [{"week_ahead": 1, "cells": 1, "wis": 1.0, "naive_wis": 2.0}, {"week_ahead": 1, "cells": 3, "wis": 3.0, "naive_wis": 2.0}]
@@ -71,12 +71,7 @@ def pooled(rows: Rows, by: str) -> pd.DataFrame:
 
 def _units(whole: list[Mapping[str, Any]]) -> list[dict[Any, Any]]:
     """Of each quantity the units that gain least."""
-    rows = [
-        unit | {"quantity": row["quantity"], "naive_wis": unit["wis"] / (1.0 - unit["skill"])}
-        for row in whole
-        for unit in row.get("by_unit", [])
-        if unit["cells"] and unit["skill"] is not None and unit["skill"] < 1.0
-    ]
+    rows = [unit | {"quantity": row["quantity"]} for row in whole for unit in row.get("by_unit", []) if unit.get("naive_wis")]
     found = []
     for name in dict.fromkeys(row["quantity"] for row in rows):
         table = pooled([row for row in rows if row["quantity"] == name], "unit")

@@ -51,3 +51,13 @@ def test_one_that_could_says_how_strong_it_would_have_to_be() -> None:
     assert check.value == pytest.approx(2.0, rel=0.03)
     assert "at +0.5" in check.reason or "at +0.49" in check.reason
     assert check.recommendation
+
+
+def test_a_total_that_only_chance_moves_does_not_hide_one_that_tips() -> None:
+    run = told(0.196)
+    run.tree["predictions"] = run.tree["predictions"].to_dataset().assign(noise=lambda drawn: drawn["hours"])
+    run.manifest["answers"]["quantities"].append({"name": "noise", "unit": "h", "words": "noise", "headline": True})
+    run.sensitivity.loc[len(run.sensitivity)] = ("slope", 1.0, "noise", 100.0, 5.0, 4.0)
+    (check,) = tipping_points(run)
+    assert check.status == "REVIEW"
+    assert "hours" in check.reason

@@ -19,8 +19,8 @@ def row(origin: str, week: int, cells: int, wis: float, low: float = 0.1, **more
     )
 
 
-def unit(name: str, skill: float | None, cells: int = 2) -> dict[str, Any]:
-    scores = {"wis": 1.0, "skill": skill, "coverage_50": 0.5, "coverage_80": 0.8, "coverage_95": 1.0} if cells else {}
+def unit(name: str, naive: float, cells: int = 2) -> dict[str, Any]:
+    scores = {"wis": 1.0, "naive_wis": naive, "coverage_50": 0.5, "coverage_80": 0.8, "coverage_95": 1.0} if cells else {}
     return {"unit": name, "cells": cells} | scores
 
 
@@ -32,9 +32,9 @@ def test_weeks_ahead_are_weighed_by_their_cells() -> None:
 
 def test_dates_units_and_tenths_are_shown() -> None:
     rows = [
-        row("2024-01-01", 0, 10, 1.0, low=0.4, by_unit=[unit("a", 0.5), unit("b", -1.0), unit("c", None), unit("d", None, cells=0)]),
+        row("2024-01-01", 0, 10, 1.0, low=0.4, by_unit=[unit("a", 2.0), unit("b", 0.5), unit("c", 0.0), unit("d", 0.0, cells=0)]),
         row("2024-01-01", 1, 10, 1.0),
-        row("2024-02-01", 0, 30, 2.0, low=0.0, by_unit=[unit("a", 0.5), unit("b", 0.5)]),
+        row("2024-02-01", 0, 30, 2.0, low=0.0, by_unit=[unit("a", 2.0), unit("b", 2.0)]),
         row("2024-02-01", 1, 30, 2.0),
     ]
     shown = backtests_shown(rows, KNOWN)
