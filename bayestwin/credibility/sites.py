@@ -19,9 +19,11 @@ import pandas as pd
 from scipy import stats
 
 from bayestwin.cells import known_cells
-from bayestwin.credibility.backtest import LEVELS, Came, published, scores, skill_of
+from bayestwin.credibility.backtest import published
 from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, Status
+from bayestwin.credibility.rivals import Came
+from bayestwin.credibility.scores import LEVELS, scores, skill_of
 from bayestwin.extracts.held_out import HeldOut
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare

@@ -79,19 +79,21 @@ def validate(
 
     Returns:
         `verdict` (the worst of the checks), `checks` (name, status, value, threshold, reason, recommendation, source), `backtest` (a row for each date,
-        quantity and week ahead), `sites` (a row for each fold and stream), `replicates` and `posterior_replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
+        quantity and week ahead), `nowcast` (a row for each date, reporting triangle and period back), `sites` (a row for each fold and stream), `replicates` and `posterior_replicates` (a row for each simulated study), `loo` (a row for each cell left out by a
         refit), `density` and `second` (a row for each quantity), `sensitivity` (a row for each parameter and what moves it) and `fit` (a row for each group of cells); kept in the run as `validation.json`.
 
     Raises:
         RunError: if something is to be refitted, and the study has changed since the run or has too few weeks, or the scheduler cannot be reached.
     """
     rows = _refitted(run, refits, scheduler, say, watch) if refits != OF_RUN else {part: [] for part in PARTS}
+    rows["nowcast"] = [row for row in rows["backtest"] if "periods_back" in row]
+    rows["backtest"] = [row for row in rows["backtest"] if "periods_back" not in row]
     say("checking the run")
     scaled, fitted = power_scaling(run), fit_by_group(run)
     checks = [
         *checks_of_run(run, rows["loo"], scaled, fitted),
         *tipping_points(run),
-        *checks_of_backtest(rows["backtest"]),
+        *checks_of_backtest([*rows["backtest"], *rows["nowcast"]]),
         *checks_of_sites(rows["sites"]),
         *checks_of_replicates(rows["replicates"]),
         *checks_of_replicates(rows["posterior_replicates"], "posterior"),
@@ -159,6 +161,12 @@ def validation_text(answer: dict[str, Any]) -> str:
         if row["week_ahead"] == 0 and row["cells"]:
             lines.append(
                 f"  from {row['origin']}, {row['quantity']}: WIS {number(row['wis'])} (recent weeks {number(row['naive_wis'])}), "
+                f"95 % intervals hold {row['coverage_95']:.0%} of {row['cells']:,} cells"
+            )
+    for row in answer["nowcast"]:
+        if row["periods_back"] == 0 and row["cells"]:
+            lines.append(
+                f"  as of {row['origin']}, {row['stream']} still to be reported: WIS {number(row['wis'])} (chain ladder {number(row['naive_wis'])}), "
                 f"95 % intervals hold {row['coverage_95']:.0%} of {row['cells']:,} cells"
             )
     for row in answer["sites"]:

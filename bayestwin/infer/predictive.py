@@ -82,18 +82,34 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
     Returns:
         {observed site: (draw, ...)}, shaped as the observations.
     """
-    names = sites(model)
-    latent = {name: jnp.asarray(draws[name]) for name in names.latent}
     laws: dict[str, Any] = {}
 
-    def one(values: dict) -> dict:
-        found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
-        bare = {name: unmasked(found[name]["fn"]) for name in names.observed}
-        laws.update(bare)
-        return {name: law.chance() for name, law in bare.items()}
+    def chances(found: Mapping[str, Any]) -> dict:
+        laws.update(found)
+        return {name: law.chance() for name, law in found.items()}
 
-    chances = _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))
-    return {name: laws[name].draw(rng, **chance) for name, chance in chances.items()}
+    return {name: laws[name].draw(rng, **chance) for name, chance in read_laws(model, draws, chances).items()}
+
+
+def read_laws(model: Callable[[], None], draws: Mapping[str, np.ndarray], read: Callable[[Mapping[str, Any]], Any]) -> Any:
+    """What is read off the laws of the observed sites, draw by draw.
+
+    Args:
+        model: NumPyro model without arguments.
+        draws: latent sites, leading axis draw.
+        read: the laws by site to a tree of arrays, traced by JAX.
+
+    Returns:
+        The tree as NumPy arrays, leading axis draw.
+    """
+    names = sites(model)
+    latent = {name: jnp.asarray(draws[name]) for name in names.latent}
+
+    def one(values: dict) -> Any:
+        found = trace(seed(substitute(model, values), jax.random.key(0))).get_trace()
+        return read({name: unmasked(found[name]["fn"]) for name in names.observed})
+
+    return _numpy(jax.jit(lambda values: jax.lax.map(one, values))(latent))
 
 
 def unmasked(law: dist.Distribution) -> Any:

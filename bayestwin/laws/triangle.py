@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-from jaxtyping import Array
+import numpy as np
+from jaxtyping import Array, Bool, Float
 
 from bayestwin.laws.counts import log_factorial
 from bayestwin.laws.expected import Counts
@@ -36,3 +37,32 @@ class Triangle:
         impossible = (there & (p == 0) & (n > 0)).any(-1)
         answer = whole + split.sum(-1) + log_factorial(total) - total * jnp.log(jnp.where(some, share, 1.0))
         return jnp.where(impossible, -jnp.inf, jnp.where(some, answer, 0.0))
+
+
+def to_come(
+    rng: np.random.Generator,
+    cells: Float[np.ndarray, "... delay"],
+    concentration: Float[np.ndarray, "..."] | None,
+    reported: Float[np.ndarray, "..."],
+    there: Bool[np.ndarray, "... delay"],
+) -> Float[np.ndarray, "..."]:
+    """Draws of what is still to be reported of each event period, given what is.
+
+    What made a period's NB2 count large or small is a gamma variate, which reports so far tell of: Γ(k + reported, k + mean of these).
+
+    Args:
+        rng: random generator.
+        cells: means of the triangle's cells.
+        concentration: k of the counts by event period; None where they are Poisson.
+        reported: events reported so far.
+        there: cells that are reported.
+
+    Example:
+        >>> there = np.array([True, False])
+        >>> drawn = to_come(np.random.default_rng(0), np.full((4000, 2), 10.0), np.full(4000, 5.0), np.full(4000, 25.0), there)
+        >>> bool(abs(drawn.mean() - 10.0 * (5.0 + 25.0) / (5.0 + 10.0)) < 0.5)
+        True
+    """
+    seen, rest = np.where(there, cells, 0.0).sum(-1), np.where(there, 0.0, cells).sum(-1)
+    size = 1.0 if concentration is None else rng.gamma(concentration + reported, 1.0 / (concentration + seen))
+    return rng.poisson(size * rest).astype(float)

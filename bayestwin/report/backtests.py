@@ -25,27 +25,31 @@ class BacktestsShown:
 
     Attributes:
         dates: a row for each date and quantity, all weeks ahead together.
+        nowcasts: a row for each reporting triangle and how many periods back, all dates together.
         units: those of each quantity whose forecasts gain least on the recent weeks', over all dates.
         figures: one for each quantity.
     """
 
     dates: list[Mapping[str, Any]]
+    nowcasts: list[dict[Any, Any]]
     units: list[dict[Any, Any]]
     figures: list[Picture]
 
 
-def backtests_shown(rows: Rows, known: Answered) -> BacktestsShown | None:
+def backtests_shown(rows: Rows, nowcasts: Rows, known: Answered) -> BacktestsShown | None:
     """Prepare what is shown; None if nothing was scored.
 
     Args:
         rows: `backtest` of a validation.
+        nowcasts: its `nowcast`.
         known: what the run answers for.
     """
     scored = [row for row in rows if row["cells"]]
     whole = [row for row in scored if row["week_ahead"] == 0]
     names = list(dict.fromkeys(row["quantity"] for row in whole))
     figures = [_figure([row for row in scored if row["quantity"] == name], known.words(name)) for name in names]
-    return BacktestsShown(whole, _units(whole), figures) if whole else None
+    behind = _nowcasts([row for row in nowcasts if row["cells"]])
+    return BacktestsShown(whole, behind, _units(whole), figures) if whole or behind else None
 
 
 def pooled(rows: Rows, by: str) -> pd.DataFrame:
@@ -80,12 +84,27 @@ def _units(whole: list[Mapping[str, Any]]) -> list[dict[Any, Any]]:
     return found
 
 
+def _nowcasts(rows: list[Mapping[str, Any]]) -> list[dict[Any, Any]]:
+    """Of each reporting triangle a row for each period back, and first one for all."""
+    found = []
+    for name in dict.fromkeys(row["stream"] for row in rows):
+        table = pooled([row for row in rows if row["stream"] == name], "periods_back").sort_index()
+        found += table.assign(stream=name).reset_index().to_dict("records")
+    return found
+
+
 def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
     """Scores and coverage by week ahead, and where the values that came lie in their forecasts."""
     ahead = pooled([row for row in rows if row["week_ahead"]], "week_ahead").sort_index()
     figure = Figure(figsize=(9.2, 2.7), layout="constrained")
     error, held, tenths = figure.subplots(1, 3)
     error.plot(ahead.index, ahead["naive_wis"], "o-", color=GREY, markersize=3, label="recent weeks")
+    rival = [
+        row["autoets"] | {"week_ahead": row["week_ahead"]} for row in rows if row["week_ahead"] and row.get("autoets", {}).get("cells")
+    ]
+    if rival:
+        ets = pooled(rival, "week_ahead").sort_index()["naive_wis"]
+        error.plot(ets.index, ets, "o-", color=ORANGE, markersize=3, label="AutoETS")
     error.plot(ahead.index, ahead["wis"], "o-", color=BLUE, markersize=3, label="forecast")
     error.set(title="Weighted interval score", xlabel="weeks ahead", ylim=(0, None))
     error.legend(fontsize=7.5, frameon=False)
@@ -97,7 +116,7 @@ def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
     share = _tenths(tenths, [row for row in whole if "pit" in row])
     return picture(
         figure,
-        f"{capital(words)} forecast from {len(whole)} past dates: score by week ahead against that of the recent weeks, share held by intervals, and shares of values by tenth of their forecast ({', '.join(f'{100 * one:.0f}' for one in share)} %).",
+        f"{capital(words)} forecast from {len(whole)} past dates: score by week ahead against those of the recent weeks and AutoETS, share held by intervals, and shares of values by tenth of their forecast ({', '.join(f'{100 * one:.0f}' for one in share)} %).",
         f"{capital(words)}. Left: error, lower is better. Middle: share of what came that intervals held; dotted is what they say. Right: in which tenth of its forecast each value came, all dates (bars) and each by itself (dots); "
         "level is what a calibrated forecast looks like, a hump means wide, a cup narrow intervals, a slope a level that has moved. Errors of a date are shared by all units.",
     )

@@ -104,7 +104,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
         "access": _access(run, known),
-        "backtests": backtests_shown((run.validation or {}).get("backtest", []), known),
+        "backtests": backtests_shown(*((run.validation or {}).get(part, []) for part in ("backtest", "nowcast")), known),
         **_validation(run.validation),
     }
 

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bayestwin.credibility.backtest import RECENT, Came, a_year_before, against, by_unit, checks_of_backtest, recent, scores
+from bayestwin.credibility.backtest import checks_of_backtest
+from bayestwin.credibility.rivals import RECENT, Came, a_year_before, autoets, recent
+from bayestwin.credibility.scores import against, by_unit, scores
 
 WEEKS, UNITS = 8, 30
 
@@ -37,7 +39,7 @@ def test_a_biased_forecast_loses_and_its_intervals_miss() -> None:
     right, wrong = (scores(rng.normal(level + shift, 4.0, size=(500, WEEKS, UNITS)), later, naive) for shift in (0.0, 12.0))
     assert wrong["wis"] > 2.0 * right["wis"]
     assert wrong["skill"] < 0.0 < right["skill"]
-    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0}
+    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0, "naive": "recent weeks"}
     assert [check.status for check in checks_of_backtest([head | wrong])] == ["FAIL", "FAIL"]
     assert [check.status for check in checks_of_backtest([head | right])] == ["PASS", "PASS"]
 
@@ -120,5 +122,64 @@ def test_there_is_no_skill_against_a_forecast_without_error() -> None:
     row = scores(rng.normal(level, 4.0, size=(500, WEEKS, UNITS)), later, exact)
     assert row["naive_wis"] == 0.0
     assert row["skill"] is None
-    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0}
+    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0, "naive": "recent weeks"}
     assert [check.name for check in checks_of_backtest([head | row])] == ["backtest of bread: coverage"]
+
+
+def walked(rng: np.random.Generator, weeks: int) -> np.ndarray:
+    """Exponential smoothing's own process: a level that takes up 0.4 of each error."""
+    level, values = 200.0, []
+    for error in rng.normal(0.0, 10.0, weeks):
+        values.append(level + error)
+        level += 0.4 * error
+    return np.array(values)
+
+
+def test_autoets_foretells_series_of_its_own_kind_with_honest_width() -> None:
+    rng, units, ahead = np.random.default_rng(7), 60, 4
+    whole = np.column_stack([walked(rng, 104 + ahead) for _ in range(units)])
+    weeks = np.datetime64("2022-01-03") + np.timedelta64(7, "D") * np.arange(104 + ahead)
+    drawn = autoets(Came(whole[:104], np.ones((104, units), bool)), weeks[:104], weeks[104:], seed=0)
+    assert drawn.shape[1:] == (ahead, units)
+    later = Came(whole[104:], np.ones((ahead, units), bool))
+    row = scores(drawn, later, np.broadcast_to(recent(Came(whole[:104], np.ones((104, units), bool)))[:, None], (RECENT, ahead, units)))
+    assert row["skill"] > 0.0
+    # Parameters are taken for known, so that intervals may be a little narrow; errors of one series' weeks go together.
+    assert 0.68 < row["coverage_80"] < 0.9
+
+
+def test_autoets_takes_up_a_trend_that_the_recent_weeks_do_not_have() -> None:
+    weeks = np.datetime64("2022-01-03") + np.timedelta64(7, "D") * np.arange(48)
+    values = 100.0 + 5.0 * np.arange(48.0)[:, None] + np.random.default_rng(8).normal(0.0, 3.0, (48, 1))
+    drawn = autoets(Came(values[:40], np.ones((40, 1), bool)), weeks[:40], weeks[40:], seed=0)
+    assert np.abs(np.median(drawn, axis=0) - values[40:]).max() < 15.0
+
+
+def test_autoets_needs_an_unbroken_run_and_never_foretells_less_than_none() -> None:
+    weeks = np.datetime64("2022-01-03") + np.timedelta64(7, "D") * np.arange(32)
+    rng = np.random.default_rng(9)
+    values = np.column_stack([rng.poisson(0.5, 30), np.full(30, 7), rng.poisson(50, 30), rng.poisson(50, 30), rng.poisson(50, 30)]).astype(
+        float
+    )
+    seen = np.ones(values.shape, bool)
+    seen[-3, 2] = False  # two weeks are left
+    seen[:, 3] = False
+    seen[-4:, 4] = False  # of late weeks nothing is published: the forecast goes through them
+    drawn = autoets(Came(values, seen), weeks[:30], weeks[30:], seed=0)
+    assert np.isnan(drawn[..., [2, 3]]).all()
+    assert not np.isnan(drawn[..., [0, 1, 4]]).any()
+    assert drawn[..., 0].min() == 0.0
+    assert (drawn[..., 1] == 7.0).all()
+
+
+def test_a_forecast_that_loses_to_autoets_is_told_so() -> None:
+    rng = np.random.default_rng(10)
+    level, later = came(rng)
+    ours, sharp = rng.normal(level + 6.0, 4.0, size=(500, WEEKS, UNITS)), rng.normal(level, 4.0, size=(500, WEEKS, UNITS))
+    row = scores(ours, later, rng.normal(level, 40.0, size=(RECENT, WEEKS, UNITS))) | {"naive": "recent weeks"}
+    row |= {"autoets": against(ours, later, sharp, "AutoETS"), "seasonal": {"naive": "a year before", "cells": 0}}
+    head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0}
+    status = {check.name: check.status for check in checks_of_backtest([head | row])}
+    assert status["backtest of bread: skill against recent weeks"] == "PASS"
+    assert status["backtest of bread: skill against AutoETS"] == "FAIL"
+    assert len(status) == 3

@@ -101,7 +101,9 @@ def test_a_backtest_sees_what_was_known_and_scores_what_came(run: bt.Run) -> Non
     assert whole["cells"] == sum(row["cells"] for row in each)
     assert 0 < whole["cells"] <= 3 * 3
     assert whole["wis"] > 0
-    assert {"backtest of loaves: skill", "backtest of loaves: coverage"} <= {check["name"] for check in found["checks"]}
+    assert {"backtest of loaves: skill against recent weeks", "backtest of loaves: coverage"} <= {
+        check["name"] for check in found["checks"]
+    }
     assert len(set(pieces.iterdir()) - before) == 1
     said: list[str] = []
     assert bt.validate(run, Refits(origins=1), say=said.append) == found  # nothing is refitted twice

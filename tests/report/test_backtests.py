@@ -37,7 +37,7 @@ def test_dates_units_and_tenths_are_shown() -> None:
         row("2024-02-01", 0, 30, 2.0, low=0.0, by_unit=[unit("a", 2.0), unit("b", 2.0)]),
         row("2024-02-01", 1, 30, 2.0),
     ]
-    shown = backtests_shown(rows, KNOWN)
+    shown = backtests_shown(rows, [], KNOWN)
     assert shown is not None
     assert [one["origin"] for one in shown.dates] == ["2024-01-01", "2024-02-01"]
     assert [one["unit"] for one in shown.units] == ["b", "a"]
@@ -47,5 +47,30 @@ def test_dates_units_and_tenths_are_shown() -> None:
 
 def test_dates_of_which_nothing_came_leave_nothing_to_show() -> None:
     nothing = {"origin": "2024-01-01", "quantity": "visits", "week_ahead": 0, "cells": 0, "by_unit": []}
-    assert backtests_shown([nothing], KNOWN) is None
-    assert backtests_shown([], KNOWN) is None
+    assert backtests_shown([nothing], [nothing], KNOWN) is None
+    assert backtests_shown([], [], KNOWN) is None
+
+
+def test_nowcasts_are_shown_by_stream_and_period_back() -> None:
+    rows = [
+        row("2024-01-01", 0, cells, wis) | {"stream": "visits", "periods_back": back}
+        for back, cells, wis in ((0, 4, 2.0), (1, 1, 5.0), (2, 3, 1.0))
+    ]
+    shown = backtests_shown([], rows, KNOWN)
+    assert shown is not None
+    assert shown.dates == []
+    assert [(one["stream"], one["periods_back"], one["wis"]) for one in shown.nowcasts] == [
+        ("visits", 0, 2.0),
+        ("visits", 1, 5.0),
+        ("visits", 2, 1.0),
+    ]
+
+
+def test_the_figure_has_autoets_where_it_foretold() -> None:
+    rows = [row("2024-01-01", week, 10, 1.0, autoets={"naive": "AutoETS", "cells": 8, "naive_wis": 2.0, "wis": 1.0}) for week in (0, 1, 2)]
+    without = [one | {"autoets": {"naive": "AutoETS", "cells": 0}} for one in rows]
+    shown, plain = backtests_shown(rows, [], KNOWN), backtests_shown(without, [], KNOWN)
+    assert shown is not None
+    assert plain is not None
+    assert "AutoETS" in shown.figures[0].svg
+    assert "AutoETS" not in plain.figures[0].svg

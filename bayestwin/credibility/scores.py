@@ -1,0 +1,83 @@
+"""Scores of forecasts, as draws, against what came, beside those of a simple forecast of the same cells.
+
+Source: Bracher, Ray, Gneiting & Reich (2021), PLOS Computational Biology 17, for the weighted interval score; Gneiting & Raftery (2007), JASA 102, for the
+continuous ranked probability score; Czado, Gneiting & Held (2009), Biometrics 65, for randomised PIT values of counts. scoringrules computes the scores, and the interval scores of the first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from bayestwin.credibility.rivals import Came
+from bayestwin.report.checks import randomised_pit
+
+LEVELS = (0.5, 0.8, 0.95)
+TENTHS = 10  # of PIT values
+
+
+def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"]) -> dict[str, Any]:
+    """Scores of draws against what came, and those of naive draws on the same cells; cells with a NaN among the latter are left out."""
+    import scoringrules
+
+    known = later.seen & ~np.isnan(naive).any(0)
+    if not known.any():
+        return {"cells": 0}
+    y = later.values[known]
+    ours = drawn[:, known].astype(float)
+    wis, naive_wis = _wis(ours, y), _wis(naive[:, known], y)
+    unit = np.broadcast_to(np.arange(later.seen.shape[1]), later.seen.shape)[known]
+    row: dict[str, Any] = {
+        "cells": int(known.sum()),
+        "wis": wis,
+        "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="pwm", backend="numpy").mean()),
+        "log_score": float(scoringrules.logs_ensemble(y, ours.T, backend="numpy").mean()),
+        "pit": (np.histogram(randomised_pit(y, ours, np.ones(len(y), bool)), TENTHS, (0.0, 1.0))[0] / len(y)).round(4).tolist(),
+    }
+    for level in LEVELS:
+        low, high = np.quantile(ours, (0.5 - level / 2, 0.5 + level / 2), axis=0)
+        held = pd.Series((low <= y) & (y <= high)).groupby(unit).mean()
+        row |= {f"coverage_{100 * level:.0f}": float(((low <= y) & (y <= high)).mean())}
+        row |= {f"coverage_{100 * level:.0f}_error": float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else None}
+    return row | {"naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
+
+
+def against(
+    drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"], name: str
+) -> dict[str, Any]:
+    """Skill against another simple forecast, on the cells where it has one."""
+    found = scores(drawn, later, naive)
+    return {"naive": name} | {part: found[part] for part in ("cells", "wis", "naive_wis", "skill") if part in found}
+
+
+def by_unit(
+    drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"], units: np.ndarray
+) -> list[dict[str, Any]]:
+    """Scores of each unit over all weeks ahead."""
+    each = ((slice(None), slice(i, i + 1)) for i in range(len(units)))
+    found = (scores(drawn[:, *one], Came(*(part[one] for part in later)), naive[:, *one]) for one in each)
+    parts = ("cells", "wis", "crps", "log_score", "coverage_50", "coverage_80", "coverage_95", "naive_wis", "skill")
+    return [{"unit": str(unit)} | {part: row[part] for part in parts if part in row} for unit, row in zip(units, found, strict=True)]
+
+
+def _wis(draws: Float[np.ndarray, "draw cell"], y: Float[np.ndarray, " cell"]) -> float:
+    """Mean weighted interval score (Bracher et al. 2021, equation 1), of interval scores: without numba scoringrules 0.11 weighs the median, not its error."""
+    import scoringrules
+
+    alpha = 1.0 - np.array(LEVELS)
+    low, high = (np.quantile(draws, q, axis=0).T for q in (alpha / 2, 1.0 - alpha / 2))
+    intervals = scoringrules.interval_score(y, low, high, alpha, backend="numpy")
+    return float(((0.5 * np.abs(y - np.median(draws, axis=0)) + intervals @ (alpha / 2)) / (len(alpha) + 0.5)).mean())
+
+
+def skill_of(table: pd.DataFrame) -> float | None:
+    """Skill over several rows of scores, cell by cell; None where the naive forecast makes no error that ours could be a share of.
+
+    Args:
+        table: columns cells, wis, naive_wis.
+    """
+    ours, theirs = (float((table[part] * table["cells"]).sum()) for part in ("wis", "naive_wis"))
+    return 1.0 - ours / theirs if theirs > 0 else None

@@ -1,0 +1,3 @@
+"""The bakery of reports."""
+
+from .model import MODEL as MODEL
