@@ -85,6 +85,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
     kept = contracted[contracted["contraction"] < tables.KEEPS_PRIOR]
     names = tree["constant_data"][known.names].to_series()
     shares = tables.variance_shares(run.forecast, [quantity.name for quantity in known.headline])
+    found = run.validation or {}
     return {
         "m": run.manifest,
         "known": known,
@@ -104,7 +105,7 @@ def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, A
         "what_if": what_if(run, known, names),
         "truth": None if truth is None else _truth(run, truth),
         "access": _access(run, known),
-        "backtests": backtests_shown(*((run.validation or {}).get(part, []) for part in ("backtest", "nowcast")), known),
+        "backtests": backtests_shown(found.get("backtest", []), found.get("nowcast", []), known),
         **_validation(run.validation),
     }
 
