@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 from bayestwin.cells import known_cells
 from bayestwin.credibility.rivals import Came
 from bayestwin.credibility.scores import scores
-from bayestwin.infer.predictive import read_laws, sites
+from bayestwin.infer.predictive import read_laws, thinned
 from bayestwin.laws.expected import Counts
 from bayestwin.laws.triangle import Triangle, to_come
 from bayestwin.nowcast.chain_ladder import ladder
@@ -88,9 +88,6 @@ def nowcasts(now: Prepared, then: Prepared, drawn: Mapping[str, np.ndarray], see
 
 def _laws(prepared: Prepared, drawn: Mapping[str, np.ndarray]) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
     """Means of a triangle's cells at each draw, and the concentration of the counts by event period; of Poisson counts none."""
-    names = sites(prepared.model).latent
-    flat = {name: drawn[name].reshape(-1, *drawn[name].shape[2:]) for name in names}
-    kept = np.linspace(0, len(flat[names[0]]) - 1, DRAWS).astype(int)
 
     def read(laws: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
         found: dict[str, tuple[Any, Any]] = {}
@@ -101,7 +98,7 @@ def _laws(prepared: Prepared, drawn: Mapping[str, np.ndarray]) -> dict[str, tupl
                 found[site] = law.mean, None
         return found
 
-    return read_laws(prepared.model, {name: value[kept] for name, value in flat.items()}, read)
+    return read_laws(prepared.model, thinned(prepared.model, drawn, DRAWS), read)
 
 
 def _ladder(rng: np.random.Generator, reported: Reported) -> Float[np.ndarray, "draw period unit"]:

@@ -98,12 +98,9 @@ def foretell(study: Study, held: HeldOut, sampling: Sampling, watch: Callable[[A
 
 def _replicated(full: Prepared, less: Prepared, drawn: Mapping[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
     """Replicates of every stream, each foretold without what the places gave of the others; of categories given their published totals."""
-    from bayestwin.infer.predictive import predict, sites
+    from bayestwin.infer.predictive import predict, thinned
 
-    names = sites(less.model).latent
-    flat = {name: drawn[name].reshape(-1, *drawn[name].shape[2:]) for name in names}
-    kept = np.linspace(0, len(flat[names[0]]) - 1, REPLICATES).astype(int)
-    thin, rng = {name: value[kept] for name, value in flat.items()}, np.random.default_rng(seed)
+    thin, rng = thinned(less.model, drawn, REPLICATES), np.random.default_rng(seed)
     given = full.twin.definition.categorical
     replicated = predict(less.model, thin, rng)
     return replicated | ({site: v for site, v in predict(full.model, thin, rng).items() if site in given} if given else {})

@@ -91,6 +91,22 @@ def predict(model: Callable[[], None], draws: Mapping[str, np.ndarray], rng: np.
     return {name: laws[name].draw(rng, **chance) for name, chance in read_laws(model, draws, chances).items()}
 
 
+def thinned(model: Callable[[], None], drawn: Mapping[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
+    """Some draws of a model's latent sites, evenly from all chains.
+
+    Args:
+        model: NumPyro model without arguments.
+        drawn: draws by site, dims chain and draw first.
+        count: draws wanted.
+
+    Returns:
+        {latent site: (count, ...)}.
+    """
+    flat = {name: drawn[name].reshape(-1, *drawn[name].shape[2:]) for name in sites(model).latent}
+    kept = np.linspace(0, len(next(iter(flat.values()))) - 1, count).astype(int)
+    return {name: values[kept] for name, values in flat.items()}
+
+
 def read_laws(model: Callable[[], None], draws: Mapping[str, np.ndarray], read: Callable[[Mapping[str, Any]], Any]) -> Any:
     """What is read off the laws of the observed sites, draw by draw.
 
