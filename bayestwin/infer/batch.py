@@ -27,7 +27,7 @@ from bayestwin.infer.descent import lowest
 from bayestwin.infer.mcmc import FIRST_STEP, SURE, Draws, first_values, record
 from bayestwin.infer.settings import Sampling
 from bayestwin.infer.turns import Turning, begin, turn
-from bayestwin.infer.whiten import LEAST_CURVATURE, scales
+from bayestwin.infer.whiten import inverse_root, scales
 
 BATCH = 512  # data sets at once on a GPU: some gigabytes of draws
 APART = 0.3  # sd of the chains' starts in whitened units
@@ -101,7 +101,7 @@ def _fit(
         return potential_energy(fast, (), {}, by_name(q))
 
     centre = lowest(plain, flat, TRIALS)
-    root = _root(_curvature(plain, centre))
+    root = inverse_root(_curvature(plain, centre))
     third = sampling.warmup // 3
     last = sampling.warmup - 2 * third
     stages = jnp.array([third, third, last, sampling.draws])
@@ -143,9 +143,3 @@ def _curvature(potential: Callable, at: Float[Array, " unknown"]) -> Float[Array
     """Second derivatives, some columns at a time."""
     slope = jax.grad(potential)
     return jax.lax.map(lambda along: jax.jvp(slope, (at,), (along,))[1], jnp.eye(at.size), batch_size=PROBES)
-
-
-def _root(curvature: Float[Array, "unknown unknown"]) -> Float[Array, "unknown unknown"]:
-    """Root of the inverse, no flatter than the least curvature in any direction."""
-    value, vector = jnp.linalg.eigh(curvature)
-    return vector / jnp.sqrt(jnp.maximum(value, LEAST_CURVATURE))

@@ -6,8 +6,11 @@ in common, so the curvature is an arrow: a block for each unit, a block for what
 shows it for all units at once, and the root of an arrow costs as many small roots as there are units.
 
 It is a linear change of variables: the posterior is the same whatever the curvature says, and a poor one costs speed only.
+Roots are symmetric, which leaves each coordinate as near to the unknown that it began as as any root does: that of a spread is nearly
+the spread's own, so that draws can correct its unit, which the curvature at the mode does not know (decision 35).
 
-Source: Betancourt (2017), arXiv:1701.02434, for the Euclidean metric as a linear transformation; the arrow is ours.
+Source: Betancourt (2017), arXiv:1701.02434, for the Euclidean metric as a linear transformation; Kessy, Lewin & Strimmer (2018), The American
+Statistician 72, for what tells the roots apart; the arrow is ours.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ SKEWED = 1.4  # spread of draws times spread of gradients, which is 1 of a norma
 TRUSTED = (0.1, 10.0)  # how far draws may correct a coordinate's unit at once
 EVALUATIONS = (150, 400)  # of the potential on the way to its mode, before and after a first whitening
 ROUNDS = 4  # of whitening and searching at most
-NEAR = 3.0  # a mode is found where no unknown has further to go than so many of its units
+NEAR = 1.0  # a mode is found where no unknown has further to go than so many of its units
 FAR = 1e30  # potential where it cannot be computed
 
 
@@ -67,9 +70,9 @@ class Whitening(NamedTuple):
 
     Attributes:
         centre: flat unknowns at the mode.
-        own: (unit, slot, slot) transposed inverse roots of the units' blocks.
+        own: (unit, slot, slot) inverse roots of the units' blocks.
         slope: (unit, slot, near) how a unit's unknowns follow the shared ones.
-        shared: (shared, shared) transposed inverse root of the shared block.
+        shared: (shared, shared) inverse root of the shared block, less what units tell of it.
     """
 
     centre: Float[Array, " unknown"]
@@ -163,22 +166,29 @@ def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
         >>> whitening(np.zeros(3), places, found)(jnp.ones(3), places).tolist()
         [0.5, 0.5, 1.0]
     """
-    own = np.array([_bent(block) for block in found.own]).reshape(found.own.shape)  # there may be no units
-    slope = np.linalg.solve(own, found.border)
+    roots = inverse_root(found.own)
+    slope = roots @ (roots @ found.border)
     left = found.shared.copy()
     np.subtract.at(left, (places.near[:, :, None], places.near[:, None, :]), found.border.swapaxes(1, 2) @ slope)
-    left = _bent(left)
-    roots = np.linalg.inv(np.linalg.cholesky(own)).swapaxes(1, 2)
-    return Whitening(jnp.asarray(centre), jnp.asarray(roots), jnp.asarray(slope), jnp.asarray(np.linalg.inv(np.linalg.cholesky(left)).T))
+    return Whitening(*map(jnp.asarray, (centre, roots, slope, inverse_root(left))))
 
 
-def _bent(block: np.ndarray) -> np.ndarray:
-    """The symmetric part of a block, bent upwards in every direction and no flatter than the least curvature.
+def inverse_root[Matrices: (np.ndarray, Array)](curved: Matrices) -> Matrices:
+    """Symmetric roots of the inverses of curvatures, bent upwards in every direction and no flatter than the least curvature.
 
     Away from a mode a potential may bend downwards as sharply as elsewhere upwards: how sharply says how long a step may be.
+
+    Args:
+        curved: nearly symmetric matrices, (..., n, n).
+
+    Example:
+        >>> inverse_root(np.array([[4.0, 0.0], [0.0, -1.0]])).tolist()
+        [[0.5, 0.0], [0.0, 1.0]]
     """
-    value, vector = np.linalg.eigh(0.5 * (block + block.T))
-    return (vector * np.maximum(np.abs(value), LEAST_CURVATURE)) @ vector.T
+    xp = curved.__array_namespace__()
+    value, vector = xp.linalg.eigh(0.5 * (curved + curved.swapaxes(-1, -2)))
+    root = xp.sqrt(xp.maximum(xp.abs(value), LEAST_CURVATURE))
+    return (vector / root[..., None, :]) @ vector.swapaxes(-1, -2)
 
 
 def scales[Draws: (np.ndarray, Array)](q: Draws, gradient: Draws) -> Draws:
