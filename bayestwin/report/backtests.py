@@ -25,12 +25,14 @@ class BacktestsShown:
 
     Attributes:
         dates: a row for each date and quantity, all weeks ahead together.
+        rivals: further simple forecasts that foretold any of it, key in a row and name.
         nowcasts: a row for each reporting triangle and how many periods back, all dates together.
         units: those of each quantity whose forecasts gain least on the recent weeks', over all dates.
         figures: one for each quantity.
     """
 
     dates: list[Mapping[str, Any]]
+    rivals: dict[str, str]
     nowcasts: list[dict[Any, Any]]
     units: list[dict[Any, Any]]
     figures: list[Picture]
@@ -49,7 +51,8 @@ def backtests_shown(rows: Rows, nowcasts: Rows, known: Answered) -> BacktestsSho
     names = list(dict.fromkeys(row["quantity"] for row in whole))
     figures = [_figure([row for row in scored if row["quantity"] == name], known.words(name)) for name in names]
     behind = _nowcasts([row for row in nowcasts if row["cells"]])
-    return BacktestsShown(whole, behind, _units(whole), figures) if whole or behind else None
+    rivals = {key: part["naive"] for row in whole for key, part in row.items() if isinstance(part, Mapping) and part["cells"]}
+    return BacktestsShown(whole, rivals, behind, _units(whole), figures) if whole or behind else None
 
 
 def pooled(rows: Rows, by: str) -> pd.DataFrame:
@@ -106,8 +109,8 @@ def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
         ets = pooled(rival, "week_ahead").sort_index()["naive_wis"]
         error.plot(ets.index, ets, "o-", color=ORANGE, markersize=3, label="AutoETS")
     error.plot(ahead.index, ahead["wis"], "o-", color=BLUE, markersize=3, label="forecast")
-    error.set(title="Weighted interval score", xlabel="weeks ahead", ylim=(0, None))
-    error.legend(fontsize=7.5, frameon=False)
+    error.set(title="Weighted interval score", xlabel="weeks ahead", ylim=(0, 1.25 * error.dataLim.ymax))
+    error.legend(fontsize=7.5, frameon=False, ncols=3, loc="upper left", handlelength=1.0, columnspacing=1.0)
     for name, (level, colour) in HELD.items():
         held.plot(ahead.index, 100.0 * ahead[name], "o-", color=colour, markersize=3)
         held.axhline(100.0 * level, color=colour, linewidth=0.8, linestyle=":")

@@ -72,5 +72,7 @@ def test_the_figure_has_autoets_where_it_foretold() -> None:
     shown, plain = backtests_shown(rows, [], KNOWN), backtests_shown(without, [], KNOWN)
     assert shown is not None
     assert plain is not None
+    assert shown.rivals == {"autoets": "AutoETS"}
+    assert plain.rivals == {}
     assert "AutoETS" in shown.figures[0].svg
     assert "AutoETS" not in plain.figures[0].svg
