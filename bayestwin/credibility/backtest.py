@@ -14,9 +14,10 @@ from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, graded, worst_of
 from bayestwin.credibility.nowcasts import nowcasts, triangles
 from bayestwin.credibility.rivals import RECENT, Came, a_year_before, autoets, recent
-from bayestwin.credibility.scores import against, by_unit, scores, skill_of
+from bayestwin.credibility.scores import by_unit, compared, scores, skill_of
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
+from bayestwin.periods import period_start
 from bayestwin.prepared import Prepared, prepare
 from bayestwin.sampled import sampled
 from bayestwin.study import Study
@@ -47,7 +48,7 @@ def backtest(study: Study, origins: int, sampling: Sampling) -> list[Piece]:
     came = published(now)
     if not came and not triangles(now):
         return []
-    weeks = np.stack([values.seen.any(1) for values in came.values()] or [np.ones(len(fitted_weeks(now)), bool)]).any(0)
+    weeks = np.stack([values.seen.any(1) for values in came.values()] or [_all_reported(now)]).any(0)
     late = len(weeks) - 1 - int(np.flatnonzero(weeks).max(initial=-1))  # at the as-of date, as at each of the past dates
     step = min(study.horizon_weeks, (len(weeks) - 2 * late - LEAST_PAST) // origins)
     if step < 1:
@@ -55,6 +56,12 @@ def backtest(study: Study, origins: int, sampling: Sampling) -> list[Piece]:
         raise RunError([Fault(str(study.folder), problem, expected=expected, remedy="ask for fewer (--origins)")])
     dates = [study.as_of - timedelta(weeks=late + back * step) for back in range(origins, 0, -1)]
     return [Piece(f"refitting as of {origin}", partial(score, study, origin, sampling)) for origin in dates]
+
+
+def _all_reported(prepared: Prepared) -> np.ndarray:
+    """The weeks in which an event period of a reporting triangle began of which no report is to come."""
+    whole = [reported.periods[reported.there.all(-1).any(1)] for reported in triangles(prepared).values()]
+    return np.isin(fitted_weeks(prepared), period_start(np.concatenate(whole), "week"))
 
 
 def fitted_weeks(prepared: Prepared) -> np.ndarray:
@@ -128,7 +135,7 @@ def forecasts(now: Prepared, then: Prepared, drawn: Mapping[str, np.ndarray], se
             chosen = slice(None) if by == 0 else slice(by - 1, by)
             cells = Came(*(part[chosen] for part in later))
             row = {"quantity": name, "week_ahead": by} | scores(ours[:, chosen], cells, naive[:, chosen]) | {"naive": NAIVE}
-            row |= {rival: against(ours[:, chosen], cells, theirs[:, chosen], RIVALS[rival]) for rival, theirs in others.items()}
+            row |= {key: {"naive": RIVALS[key]} | compared(ours[:, chosen], cells, theirs[:, chosen]) for key, theirs in others.items()}
             yield row | ({"by_unit": by_unit(ours, later, naive, span.units)} if by == 0 else {})
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float
 
 from bayestwin.cells import known_cells
@@ -18,7 +19,6 @@ from bayestwin.infer.predictive import read_laws, thinned
 from bayestwin.laws.expected import Counts
 from bayestwin.laws.triangle import Triangle, to_come
 from bayestwin.nowcast.chain_ladder import ladder
-from bayestwin.nowcast.triangle import Triangle as Reports
 from bayestwin.prepared import Prepared
 
 DRAWS = 400
@@ -30,11 +30,13 @@ class Reported(NamedTuple):
 
     Attributes:
         periods: start of each event period, datetime64[D].
+        units: labels of what is counted, further dims among them.
         counts: (period, unit, delay); zero where nothing is known.
         there: cells that are known.
     """
 
     periods: np.ndarray
+    units: pd.Index
     counts: Float[np.ndarray, "period unit delay"]
     there: Bool[np.ndarray, "period unit delay"]
 
@@ -47,7 +49,8 @@ def triangles(prepared: Prepared) -> dict[str, Reported]:
             there = known_cells(ends) & (ends[..., 0] == ends[..., 1])
             shape = (ends.shape[0], -1, ends.shape[-2])
             counts = np.where(there, ends[..., 0], 0.0).reshape(shape)
-            found[site] = Reported(data.coords[dims[0]].astype("datetime64[D]"), counts, there.reshape(shape))
+            units = pd.MultiIndex.from_product([pd.Index(data.coords[dim]) for dim in dims[1:-2]])
+            found[site] = Reported(data.coords[dims[0]].astype("datetime64[D]"), units, counts, there.reshape(shape))
     return found
 
 
@@ -62,19 +65,19 @@ def nowcasts(now: Prepared, then: Prepared, drawn: Mapping[str, np.ndarray], see
 
     Returns:
         A row for each stream and how many periods back (0 for all together, 1 for the last one begun), as `scores` gives it, skill being against the chain ladder. Event
-        periods count of which something, but not all, had been reported, and all is now.
+        periods count of which something, but not all, had been reported, the first reports among it, and all is now.
     """
     came, rng = triangles(now), np.random.default_rng(seed)
     known = {site: reported for site, reported in triangles(then).items() if site in came}
     if not known:
         return
     laws = _laws(then, drawn)
-    for site, (periods, counts, there) in known.items():
+    for site, (periods, units, counts, there) in known.items():
         if site not in laws:
             continue
-        index = np.searchsorted(came[site].periods, periods)
+        at = np.ix_(np.searchsorted(came[site].periods, periods), came[site].units.get_indexer(units))
         begun = there.any(-1) & ~there.all(-1)
-        later = Came(came[site].counts[index].sum(-1), came[site].there[index].all(-1) & begun)
+        later = Came(came[site].counts[at].sum(-1), came[site].there[at].all(-1) & begun)
         so_far = counts.sum(-1)
         cells, concentration = laws[site]
         cells = cells.reshape(len(cells), *counts.shape)
@@ -102,10 +105,8 @@ def _laws(prepared: Prepared, drawn: Mapping[str, np.ndarray]) -> dict[str, tupl
 
 
 def _ladder(rng: np.random.Generator, reported: Reported) -> Float[np.ndarray, "draw period unit"]:
-    """Draws of what is to come by the chain ladder, counts over-dispersed about it."""
-    step = int(np.diff(reported.periods[:2]).astype(int).max(initial=1))
-    names = tuple(map(str, range(reported.counts.shape[1])))
-    mean, dispersion = ladder(Reports(reported.counts.swapaxes(1, 2), reported.there.swapaxes(1, 2), reported.periods, names, step))
-    size = (DRAWS, *mean.shape)
+    """Draws of what is to come by the chain ladder, counts over-dispersed about it; NaN where the first reports, which it multiplies, are not known."""
+    mean, dispersion = ladder(reported.counts.swapaxes(1, 2), reported.there.swapaxes(1, 2))
     excess = np.maximum(dispersion - 1.0, 1e-9)
-    return rng.poisson(rng.gamma(mean / excess, excess, size)).astype(float)
+    drawn = rng.poisson(rng.gamma(mean / excess, excess, (DRAWS, *mean.shape)))
+    return np.where(reported.there[..., 0], drawn, np.nan)

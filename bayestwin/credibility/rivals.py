@@ -71,6 +71,7 @@ def a_year_before(past: Came, weeks: np.ndarray, asked: np.ndarray) -> Float[np.
 def autoets(past: Came, weeks: np.ndarray, asked: np.ndarray, seed: int) -> Float[np.ndarray, "draw week unit"]:
     """Exponential smoothing of each unit's last unbroken run of published weeks, without a season; NaN where the run is too short for any model.
 
+    The first week of all, of which the data may hold some days only, is left out.
     Errors additive or multiplicative, trend none, additive or damped: the model with the least corrected Akaike criterion. Draws below zero are zero.
 
     Args:
@@ -88,7 +89,7 @@ def autoets(past: Came, weeks: np.ndarray, asked: np.ndarray, seed: int) -> Floa
     """
     found = np.full((DRAWS, len(asked), past.values.shape[1]), np.nan)
     for unit, series in enumerate(past.known.T):
-        known = np.flatnonzero(~np.isnan(series))
+        known = 1 + np.flatnonzero(~np.isnan(series[1:]))
         if not known.size:
             continue
         run = series[known[np.flatnonzero(np.diff(known, prepend=-2) > 1)[-1]] : known[-1] + 1]

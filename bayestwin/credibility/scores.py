@@ -19,7 +19,7 @@ LEVELS = (0.5, 0.8, 0.95)
 TENTHS = 10  # of PIT values
 
 
-def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"]) -> dict[str, Any]:
+def scores(drawn: Float[np.ndarray, "draw time unit"], later: Came, naive: Float[np.ndarray, "naive time unit"]) -> dict[str, Any]:
     """Scores of draws against what came, and those of naive draws on the same cells; cells with a NaN among the latter are left out."""
     import scoringrules
 
@@ -28,13 +28,12 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         return {"cells": 0}
     y = later.values[known]
     ours = drawn[:, known].astype(float)
-    wis, naive_wis = _wis(ours, y), _wis(naive[:, known], y)
     unit = np.broadcast_to(np.arange(later.seen.shape[1]), later.seen.shape)[known]
+    with np.errstate(divide="ignore", invalid="ignore"):  # of draws most of which are one count there is no density
+        log_score = float(scoringrules.logs_ensemble(y, ours.T, backend="numpy").mean())
     row: dict[str, Any] = {
-        "cells": int(known.sum()),
-        "wis": wis,
         "crps": float(scoringrules.crps_ensemble(y, ours.T, estimator="pwm", backend="numpy").mean()),
-        "log_score": float(scoringrules.logs_ensemble(y, ours.T, backend="numpy").mean()),
+        "log_score": log_score if np.isfinite(log_score) else None,
         "pit": (np.histogram(randomised_pit(y, ours, np.ones(len(y), bool)), TENTHS, (0.0, 1.0))[0] / len(y)).round(4).tolist(),
     }
     for level in LEVELS:
@@ -42,19 +41,20 @@ def scores(drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float
         held = pd.Series((low <= y) & (y <= high)).groupby(unit).mean()
         row |= {f"coverage_{100 * level:.0f}": float(((low <= y) & (y <= high)).mean())}
         row |= {f"coverage_{100 * level:.0f}_error": float(held.std(ddof=1) / np.sqrt(len(held))) if len(held) > 1 else None}
-    return row | {"naive_wis": naive_wis, "skill": 1.0 - wis / naive_wis if naive_wis > 0 else None}
+    return compared(drawn, later, naive) | row
 
 
-def against(
-    drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"], name: str
-) -> dict[str, Any]:
-    """Skill against another simple forecast, on the cells where it has one."""
-    found = scores(drawn, later, naive)
-    return {"naive": name} | {part: found[part] for part in ("cells", "wis", "naive_wis", "skill") if part in found}
+def compared(drawn: Float[np.ndarray, "draw time unit"], later: Came, naive: Float[np.ndarray, "naive time unit"]) -> dict[str, Any]:
+    """Weighted interval scores of draws and of naive draws on the cells that these foretell, and the skill: None where the naive make no error."""
+    known = later.seen & ~np.isnan(naive).any(0)
+    if not known.any():
+        return {"cells": 0}
+    ours, theirs = (_wis(draws[:, known].astype(float), later.values[known]) for draws in (drawn, naive))
+    return {"cells": int(known.sum()), "wis": ours, "naive_wis": theirs, "skill": 1.0 - ours / theirs if theirs > 0 else None}
 
 
 def by_unit(
-    drawn: Float[np.ndarray, "draw week unit"], later: Came, naive: Float[np.ndarray, "naive week unit"], units: np.ndarray
+    drawn: Float[np.ndarray, "draw time unit"], later: Came, naive: Float[np.ndarray, "naive time unit"], units: np.ndarray
 ) -> list[dict[str, Any]]:
     """Scores of each unit over all weeks ahead."""
     each = ((slice(None), slice(i, i + 1)) for i in range(len(units)))

@@ -103,7 +103,9 @@ def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
     error, held, tenths = figure.subplots(1, 3)
     error.plot(ahead.index, ahead["naive_wis"], "o-", color=GREY, markersize=3, label="recent weeks")
     rival = [
-        row["autoets"] | {"week_ahead": row["week_ahead"]} for row in rows if row["week_ahead"] and row.get("autoets", {}).get("cells")
+        row["autoets"] | {"week_ahead": row["week_ahead"]}
+        for row in rows
+        if row["week_ahead"] and row.get("autoets", {}).get("cells") == row["cells"]
     ]
     if rival:
         ets = pooled(rival, "week_ahead").sort_index()["naive_wis"]
@@ -119,7 +121,7 @@ def _figure(rows: list[Mapping[str, Any]], words: str) -> Picture:
     share = _tenths(tenths, [row for row in whole if "pit" in row])
     return picture(
         figure,
-        f"{capital(words)} forecast from {len(whole)} past dates: score by week ahead against those of the recent weeks and AutoETS, share held by intervals, and shares of values by tenth of their forecast ({', '.join(f'{100 * one:.0f}' for one in share)} %).",
+        f"{capital(words)} forecast from {len(whole)} past dates: score by week ahead against that of the recent weeks{' and of AutoETS' if rival else ''}, share held by intervals, and shares of values by tenth of their forecast ({', '.join(f'{100 * one:.0f}' for one in share)} %).",
         f"{capital(words)}. Left: error, lower is better. Middle: share of what came that intervals held; dotted is what they say. Right: in which tenth of its forecast each value came, all dates (bars) and each by itself (dots); "
         "level is what a calibrated forecast looks like, a hump means wide, a cup narrow intervals, a slope a level that has moved. Errors of a date are shared by all units.",
     )

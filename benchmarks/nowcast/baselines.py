@@ -44,7 +44,7 @@ def spread(mean: np.ndarray, dispersion: np.ndarray) -> np.ndarray:
 def chain_ladder(triangle: Triangle, as_of: np.datetime64) -> np.ndarray:
     """Development factors with over-dispersed Poisson spread."""
     known = recent(triangle, as_of, HISTORY + DELAYS, DELAYS)
-    coming, dispersion = ladder(known)
+    coming, dispersion = ladder(known.counts, known.seen)
     return window_sums(known.reported(DELAYS))[..., None] + spread(window_sums(coming), dispersion)
 
 
@@ -54,7 +54,7 @@ def kit_like() -> Callable[[Triangle, np.datetime64], np.ndarray]:
     @lru_cache(maxsize=4 * HISTORY)
     def filled_at(triangle: _Same, as_of: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
         known = recent(triangle.value, as_of, HISTORY + DELAYS, DELAYS)
-        return completed(known)[-DAYS:], known.seen[-DAYS:]
+        return completed(known.counts, known.seen)[-DAYS:], known.seen[-DAYS:]
 
     def nowcast(triangle: Triangle, as_of: np.datetime64) -> np.ndarray:
         held, today = _Same(triangle), recent(triangle, as_of, HISTORY + DAYS, DELAYS)

@@ -94,7 +94,7 @@ def answers(
         known = recent(triangle, day, shape.times, shape.delays)
         rows = np.flatnonzero(np.isin(triangle.dates, known.dates[-back:]))[::-1]
         total = nowcast(triangle, day, settings=settings, undated=undated)["total"].to_numpy()[:, ::-1, 0, 0]
-        coming, dispersion = ladder(known)
+        coming, dispersion = ladder(known.counts, known.seen)
         rough = known.reported(shape.delays)[:, 0, None] + spread(coming[:, 0], dispersion[0])
         if undated is not None:
             upto = triangle.dates <= day

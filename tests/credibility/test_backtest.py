@@ -1,12 +1,14 @@
 """Scores of forecasts from past dates: right for draws from the truth, worse for shifted ones, on the cells that came only."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from bayestwin.credibility.backtest import checks_of_backtest
 from bayestwin.credibility.rivals import RECENT, Came, a_year_before, autoets, recent
-from bayestwin.credibility.scores import against, by_unit, scores
+from bayestwin.credibility.scores import by_unit, compared, scores
 
 WEEKS, UNITS = 8, 30
 
@@ -83,8 +85,7 @@ def test_a_year_before_is_told_where_there_was_one_and_a_forecast_is_held_agains
     assert sorted(found[:, 0, 0]) == [6.0, 7.0, 8.0, 9.0, 10.0]  # week 60 less 52, and two to either side
     np.testing.assert_array_equal(np.isnan(found[:, 1, 0]), np.array([True, True, False, False, False]))  # there are no 60th and 61st
     drawn = np.random.default_rng(1).normal(8.0, 1.0, size=(300, 2, 2))
-    row = against(drawn, Came(np.full((2, 2), 8.0), np.ones((2, 2), bool)), found, "a year before")
-    assert row["naive"] == "a year before"
+    row = compared(drawn, Came(np.full((2, 2), 8.0), np.ones((2, 2), bool)), found)
     assert row["cells"] == 2  # the other week has a neighbour that is not there
 
 
@@ -155,6 +156,24 @@ def test_autoets_takes_up_a_trend_that_the_recent_weeks_do_not_have() -> None:
     assert np.abs(np.median(drawn, axis=0) - values[40:]).max() < 15.0
 
 
+def test_a_first_week_that_is_there_in_part_does_not_widen_autoets() -> None:
+    weeks = np.datetime64("2022-01-03") + np.timedelta64(7, "D") * np.arange(20)
+    values = np.random.default_rng(12).normal(1000.0, 40.0, (16, 1))
+    part = values.copy()
+    part[0] *= 0.6
+    whole, cut = (autoets(Came(v, np.ones((16, 1), bool)), weeks[:16], weeks[16:], seed=0) for v in (values, part))
+    np.testing.assert_array_equal(whole, cut)
+
+
+def test_a_score_that_is_no_number_is_none() -> None:
+    """Of draws that are one count there is no density; what is written must be JSON."""
+    ones, later = np.ones((400, 2, 3)), Came(np.array([[1.0, 1.0, 1.0], [1.0, 2.0, 1.0]]), np.ones((2, 3), bool))
+    row = scores(ones, later, np.ones((RECENT, 2, 3)))
+    assert row["log_score"] is None
+    assert "NaN" not in json.dumps(row, allow_nan=False)
+    assert row["cells"] == 6
+
+
 def test_autoets_needs_an_unbroken_run_and_never_foretells_less_than_none() -> None:
     weeks = np.datetime64("2022-01-03") + np.timedelta64(7, "D") * np.arange(32)
     rng = np.random.default_rng(9)
@@ -177,7 +196,7 @@ def test_a_forecast_that_loses_to_autoets_is_told_so() -> None:
     level, later = came(rng)
     ours, sharp = rng.normal(level + 6.0, 4.0, size=(500, WEEKS, UNITS)), rng.normal(level, 4.0, size=(500, WEEKS, UNITS))
     row = scores(ours, later, rng.normal(level, 40.0, size=(RECENT, WEEKS, UNITS))) | {"naive": "recent weeks"}
-    row |= {"autoets": against(ours, later, sharp, "AutoETS"), "seasonal": {"naive": "a year before", "cells": 0}}
+    row |= {"autoets": {"naive": "AutoETS"} | compared(ours, later, sharp), "seasonal": {"naive": "a year before", "cells": 0}}
     head = {"origin": "2024-01-01", "quantity": "bread", "r_hat": 1.0, "week_ahead": 0}
     status = {check.name: check.status for check in checks_of_backtest([head | row])}
     assert status["backtest of bread: skill against recent weeks"] == "PASS"

@@ -67,7 +67,7 @@ def test_nowcasts_are_shown_by_stream_and_period_back() -> None:
 
 
 def test_the_figure_has_autoets_where_it_foretold() -> None:
-    rows = [row("2024-01-01", week, 10, 1.0, autoets={"naive": "AutoETS", "cells": 8, "naive_wis": 2.0, "wis": 1.0}) for week in (0, 1, 2)]
+    rows = [row("2024-01-01", week, 10, 1.0, autoets={"naive": "AutoETS", "cells": 10, "naive_wis": 2.0, "wis": 1.0}) for week in (0, 1, 2)]
     without = [one | {"autoets": {"naive": "AutoETS", "cells": 0}} for one in rows]
     shown, plain = backtests_shown(rows, [], KNOWN), backtests_shown(without, [], KNOWN)
     assert shown is not None
@@ -75,4 +75,8 @@ def test_the_figure_has_autoets_where_it_foretold() -> None:
     assert shown.rivals == {"autoets": "AutoETS"}
     assert plain.rivals == {}
     assert "AutoETS" in shown.figures[0].svg
-    assert "AutoETS" not in plain.figures[0].svg
+    assert "AutoETS" not in plain.figures[0].svg + plain.figures[0].alt
+    fewer = [one | {"autoets": one["autoets"] | {"cells": 8}} for one in rows]
+    apart = backtests_shown(fewer, [], KNOWN)
+    assert apart is not None
+    assert "AutoETS" not in apart.figures[0].svg  # of other cells: no line beside ours
