@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bayestwin.calibration import calibrate, resume
     from bayestwin.check import check_study
     from bayestwin.credibility.comparison import compare
+    from bayestwin.credibility.tables import Validation
     from bayestwin.credibility.validation import validate
     from bayestwin.errors import BayestwinError
     from bayestwin.export import export_run
@@ -53,6 +54,7 @@ _HOME = {
     "access_value": "preposterior.value",
     "compare": "credibility.comparison",
     "validate": "credibility.validation",
+    "Validation": "credibility.tables",
     "write_report": "report.render",
     "export_run": "export",
     "BayestwinError": "errors",
@@ -82,6 +84,7 @@ __all__ = [
     "access_value",
     "compare",
     "validate",
+    "Validation",
     "write_report",
     "export_run",
     "BayestwinError",
