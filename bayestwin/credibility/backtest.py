@@ -14,7 +14,7 @@ from bayestwin.credibility.campaign import Piece, Rows
 from bayestwin.credibility.check import Check, graded, worst_of
 from bayestwin.credibility.nowcasts import nowcasts, triangles
 from bayestwin.credibility.rivals import RECENT, Came, a_year_before, autoets, recent
-from bayestwin.credibility.scores import by_unit, compared, scores, skill_of
+from bayestwin.credibility.scores import by_unit, compared, scores, skill_of, stretches
 from bayestwin.errors import Fault, RunError
 from bayestwin.infer.settings import Sampling
 from bayestwin.periods import period_start
@@ -128,12 +128,11 @@ def forecasts(now: Prepared, then: Prepared, drawn: Mapping[str, np.ndarray], se
     before, asked = published(then), span.weeks[inside]
     for name, values in came.items():
         ours = ahead[name].to_numpy().reshape(-1, len(span.weeks), len(span.units))[:, inside]
-        later = Came(*(part[index[inside]] for part in values))
+        later = values.at(index[inside])
         naive = np.broadcast_to(recent(before[name])[:, None], (RECENT, *later.values.shape))
         others = {"seasonal": a_year_before(before[name], past_weeks, asked), "autoets": autoets(before[name], past_weeks, asked, seed)}
-        for by in range(len(asked) + 1):
-            chosen = slice(None) if by == 0 else slice(by - 1, by)
-            cells = Came(*(part[chosen] for part in later))
+        for by, chosen in stretches(len(asked)):
+            cells = later.at(chosen)
             row = {"quantity": name, "week_ahead": by} | scores(ours[:, chosen], cells, naive[:, chosen]) | {"naive": NAIVE}
             row |= {key: {"naive": RIVALS[key]} | compared(ours[:, chosen], cells, theirs[:, chosen]) for key, theirs in others.items()}
             yield row | ({"by_unit": by_unit(ours, later, naive, span.units)} if by == 0 else {})

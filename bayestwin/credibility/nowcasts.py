@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 from bayestwin.cells import known_cells
 from bayestwin.credibility.rivals import Came
-from bayestwin.credibility.scores import scores
+from bayestwin.credibility.scores import scores, stretches
 from bayestwin.infer.predictive import read_laws, thinned
 from bayestwin.laws.expected import Counts
 from bayestwin.laws.triangle import Triangle, to_come
@@ -75,17 +75,18 @@ def nowcasts(now: Prepared, then: Prepared, drawn: Mapping[str, np.ndarray], see
     for site, (periods, units, counts, there) in known.items():
         if site not in laws:
             continue
-        at = np.ix_(np.searchsorted(came[site].periods, periods), came[site].units.get_indexer(units))
-        begun = there.any(-1) & ~there.all(-1)
+        unit = came[site].units.get_indexer(units)
+        at = np.ix_(np.searchsorted(came[site].periods, periods), unit)
+        begun = there.any(-1) & ~there.all(-1) & (unit >= 0)  # -1: a category that a revision has taken away
         later = Came(came[site].counts[at].sum(-1), came[site].there[at].all(-1) & begun)
         so_far = counts.sum(-1)
         cells, concentration = laws[site]
         cells = cells.reshape(len(cells), *counts.shape)
         concentration = None if concentration is None else concentration.reshape(len(cells), *so_far.shape)
         ours, theirs = so_far + to_come(rng, cells, concentration, so_far, there), so_far + _ladder(rng, known[site])
-        for back in range(min(counts.shape[-1], len(periods)) + 1):
-            chosen = slice(None) if back == 0 else slice(len(periods) - back, len(periods) - back + 1)
-            row = scores(ours[:, chosen], Came(*(part[chosen] for part in later)), theirs[:, chosen])
+        ours, later, theirs = ours[:, ::-1], later.at(slice(None, None, -1)), theirs[:, ::-1]
+        for back, chosen in stretches(min(counts.shape[-1], len(periods))):
+            row = scores(ours[:, chosen], later.at(chosen), theirs[:, chosen])
             yield {"stream": site, "periods_back": back} | row | {"naive": NAIVE}
 
 

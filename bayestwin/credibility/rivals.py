@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -40,6 +40,10 @@ class Came(NamedTuple):
     def known(self) -> Float[np.ndarray, "week unit"]:
         """The values, NaN where none was published."""
         return np.where(self.seen, self.values, np.nan)
+
+    def at(self, where: Any) -> Came:
+        """The cells of an index."""
+        return Came(self.values[where], self.seen[where])
 
 
 def recent(past: Came) -> Float[np.ndarray, "draw unit"]:

@@ -6,11 +6,12 @@ continuous ranked probability score; Czado, Gneiting & Held (2009), Biometrics 6
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from bayestwin.credibility.rivals import Came
 from bayestwin.report.checks import randomised_pit
@@ -19,11 +20,22 @@ LEVELS = (0.5, 0.8, 0.95)
 TENTHS = 10  # of PIT values
 
 
+def stretches(times: int) -> Iterator[tuple[int, slice]]:
+    """All times together as number 0, then each by itself.
+
+    Example:
+        >>> list(stretches(2))
+        [(0, slice(None, None, None)), (1, slice(0, 1, None)), (2, slice(1, 2, None))]
+    """
+    yield 0, slice(None)
+    yield from ((time + 1, slice(time, time + 1)) for time in range(times))
+
+
 def scores(drawn: Float[np.ndarray, "draw time unit"], later: Came, naive: Float[np.ndarray, "naive time unit"]) -> dict[str, Any]:
     """Scores of draws against what came, and those of naive draws on the same cells; cells with a NaN among the latter are left out."""
     import scoringrules
 
-    known = later.seen & ~np.isnan(naive).any(0)
+    known = _foretold(later, naive)
     if not known.any():
         return {"cells": 0}
     y = later.values[known]
@@ -46,11 +58,15 @@ def scores(drawn: Float[np.ndarray, "draw time unit"], later: Came, naive: Float
 
 def compared(drawn: Float[np.ndarray, "draw time unit"], later: Came, naive: Float[np.ndarray, "naive time unit"]) -> dict[str, Any]:
     """Weighted interval scores of draws and of naive draws on the cells that these foretell, and the skill: None where the naive make no error."""
-    known = later.seen & ~np.isnan(naive).any(0)
+    known = _foretold(later, naive)
     if not known.any():
         return {"cells": 0}
     ours, theirs = (_wis(draws[:, known].astype(float), later.values[known]) for draws in (drawn, naive))
     return {"cells": int(known.sum()), "wis": ours, "naive_wis": theirs, "skill": 1.0 - ours / theirs if theirs > 0 else None}
+
+
+def _foretold(later: Came, naive: Float[np.ndarray, "naive time unit"]) -> Bool[np.ndarray, "time unit"]:
+    return later.seen & ~np.isnan(naive).any(0)
 
 
 def by_unit(
@@ -58,7 +74,7 @@ def by_unit(
 ) -> list[dict[str, Any]]:
     """Scores of each unit over all weeks ahead."""
     each = ((slice(None), slice(i, i + 1)) for i in range(len(units)))
-    found = (scores(drawn[:, *one], Came(*(part[one] for part in later)), naive[:, *one]) for one in each)
+    found = (scores(drawn[:, *one], later.at(one), naive[:, *one]) for one in each)
     parts = ("cells", "wis", "crps", "log_score", "coverage_50", "coverage_80", "coverage_95", "naive_wis", "skill")
     return [{"unit": str(unit)} | {part: row[part] for part in parts if part in row} for unit, row in zip(units, found, strict=True)]
 

@@ -7,7 +7,7 @@ import pytest
 from bakery_study import SHOPS, write_bakery
 
 import bayestwin as bt
-from bayestwin.credibility.backtest import backtest, checks_of_backtest
+from bayestwin.credibility.backtest import _all_reported, backtest, checks_of_backtest
 from bayestwin.credibility.nowcasts import NAIVE, triangles
 from bayestwin.laws.triangle import Triangle, to_come
 from bayestwin.laws.widths import Widths
@@ -48,6 +48,10 @@ def test_the_last_weeks_of_a_triangle_are_known_in_part(study: bt.Study) -> None
     (reported,) = triangles(prepare(study)).values()
     assert reported.counts.shape == (WEEKS, len(SHOPS), 4)
     assert reported.there.sum((1, 2))[-4:].tolist() == [16, 12, 8, 4]
+
+
+def test_weeks_of_which_no_report_is_to_come_are_told_from_the_others(study: bt.Study) -> None:
+    assert _all_reported(prepare(study)).tolist() == [True] * (WEEKS - 3) + [False] * 3
 
 
 def test_nowcasts_of_the_right_model_hold_what_came_and_beat_the_chain_ladder(rows: list) -> None:
