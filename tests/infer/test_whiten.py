@@ -19,6 +19,7 @@ from bayestwin.infer.whiten import (
     Layout,
     Whitening,
     curvature,
+    inverse_root,
     layout,
     mode,
     scales,
@@ -162,6 +163,15 @@ def test_the_search_goes_on_until_the_mode_of_a_bent_valley_is_found(monkeypatch
     jacobian = np.asarray(jax.jacobian(lambda q: white(q, undivided(2)))(jnp.zeros(2)))
     np.testing.assert_allclose(np.asarray(white.centre), 1.0, atol=0.02)
     np.testing.assert_allclose(jacobian.T @ curved @ jacobian, np.eye(2), atol=0.2)
+
+
+def test_roots_are_symmetric_so_that_each_coordinate_stays_near_its_unknown() -> None:
+    draws = np.random.default_rng(5).normal(size=(3, 40, 6))
+    curved = draws.swapaxes(1, 2) @ draws / 40.0
+    root = inverse_root(curved)
+    np.testing.assert_allclose(root, root.swapaxes(1, 2), atol=1e-12)
+    np.testing.assert_allclose(root @ curved @ root, np.broadcast_to(np.eye(6), root.shape), atol=1e-10)
+    np.testing.assert_allclose(np.asarray(inverse_root(jnp.asarray(curved))), root, atol=1e-10)
 
 
 def test_a_direction_that_bends_downwards_has_the_unit_of_its_bend() -> None:
