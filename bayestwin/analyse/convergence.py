@@ -1,17 +1,20 @@
 """R-hat and effective sample sizes of many parameters at once, for fits by the hundred.
 
-ArviZ goes through the elements of a parameter one by one, which takes longer than drawing a small posterior. Here all go through NumPyro's
-estimators together; they truncate the sum of autocorrelations a little differently, so that sizes agree with ArviZ's to some per cent.
+ArviZ goes through the elements of a parameter one by one, and NumPyro transforms every chain back in double precision; either takes longer than
+drawing a small posterior. Here all elements go together, autocovariances are averaged over chains before they are transformed back, and
+sorting what is sorted already is not done twice. Sums of autocorrelations are truncated as NumPyro does, so that sizes agree with ArviZ's to
+some per cent.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from numpyro.diagnostics import effective_sample_size, gelman_rubin
+from scipy import fft
 from scipy.special import ndtri
 
 TAILS = (0.05, 0.95)
+BLOCK = 16  # elements at once: more leave the fast memory
 
 
 def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Float[np.ndarray, " element"]]:
@@ -29,32 +32,26 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     """
     half = draws.shape[1] // 2
     split = np.concatenate([draws[:, :half], draws[:, -half:]])
-    flat = np.ascontiguousarray(split.reshape(-1, split.shape[-1]).T)
+    with np.errstate(invalid="ignore", divide="ignore"):  # of what is not a number or never moves, which is the answer
+        parts = [_diagnosed(split[..., first : first + BLOCK]) for first in range(0, split.shape[-1], BLOCK)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _diagnosed(split: Float[np.ndarray, "chain draw element"]) -> dict[str, Float[np.ndarray, " element"]]:
+    by_chain = split.shape[-1], len(split), split.shape[1]
+    flat = split.reshape(-1, split.shape[-1]).T.copy()
     order = flat.argsort(axis=1)
     ordered = np.take_along_axis(flat, order, axis=1)
-    with np.errstate(invalid="ignore"):  # of what is not a number, which is the answer
-        return _diagnosed(flat, ordered, order, len(split), half)
-
-
-def _diagnosed(
-    flat: Float[np.ndarray, "element draw"],
-    ordered: Float[np.ndarray, "element draw"],
-    order: Float[np.ndarray, "element draw"],
-    chains: int,
-    half: int,
-) -> dict[str, Float[np.ndarray, " element"]]:
     low, median, high = _quantiles(ordered, (TAILS[0], 0.5, TAILS[1]))
-    apart = np.abs(flat - median)
-    apart_order = apart.argsort(axis=1)
+    apart = np.abs(ordered - median)
+    again = apart.argsort(axis=1, kind="stable")  # falls, then rises: a sort that looks for such runs takes a third of the time
     scores = _scores(ordered, order)
-    folded = _scores(np.take_along_axis(apart, apart_order, axis=1), apart_order)
-
-    def by_chain(values: np.ndarray) -> np.ndarray:
-        return values.T.reshape(chains, half, -1)
-
-    bulk, *tails = np.split(effective_sample_size(by_chain(np.concatenate([scores, flat <= low, flat <= high], dtype=np.float32))), 3)
+    folded = _scores(np.take_along_axis(apart, again, axis=1), np.take_along_axis(order, again, axis=1))
+    bulk, *tails = (
+        effective_sizes(values.astype(np.float32, copy=False).reshape(by_chain)) for values in (scores, flat <= low, flat <= high)
+    )
     return {
-        "rhat": np.maximum(gelman_rubin(by_chain(scores)), gelman_rubin(by_chain(folded))),
+        "rhat": np.maximum(*(split_rhat(values.reshape(by_chain)) for values in (scores, folded))),
         "ess_bulk": bulk,
         "ess_tail": np.minimum(*tails),
     }
@@ -72,7 +69,7 @@ def _quantiles(ordered: Float[np.ndarray, "element draw"], shares: tuple[float, 
 
 def _scores(ordered: Float[np.ndarray, "element draw"], order: Float[np.ndarray, "element draw"]) -> Float[np.ndarray, "element draw"]:
     """Normal scores of the ranks among all draws, from the sorted values and the order that sorts them."""
-    count = ordered.shape[1]
+    elements, count = ordered.shape
     place = np.arange(count, dtype=np.int32)
     starts = np.ones(ordered.shape, bool)
     starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
@@ -82,5 +79,40 @@ def _scores(ordered: Float[np.ndarray, "element draw"], order: Float[np.ndarray,
     mean_rank = np.arange(2 * count - 1) / 2.0 + 1.0  # equal draws, as after a rejection, share it
     score = ndtri((mean_rank - 0.375) / (count + 0.25))
     scores = np.empty(ordered.shape)
-    np.put_along_axis(scores, order, score[first + last], axis=1)
+    scores.ravel()[order + count * np.arange(elements)[:, None]] = score[first + last]
     return np.where(np.isnan(ordered[:, -1:]), np.nan, scores)  # what is not a number is sorted last
+
+
+def split_rhat(draws: Float[np.ndarray, "element chain draw"]) -> Float[np.ndarray, " element"]:
+    """Root of the variance that chains together show over that within them.
+
+    Example:
+        >>> split_rhat(np.array([[[0.0, 2.0], [1.0, 3.0]]])).round(3).tolist()
+        [0.866]
+    """
+    count = draws.shape[-1]
+    within = draws.var(-1, ddof=1).mean(-1)
+    return np.sqrt((count - 1) / count + draws.mean(-1).var(-1, ddof=1) / within)
+
+
+def effective_sizes(draws: Float[np.ndarray, "element chain draw"]) -> Float[np.ndarray, " element"]:
+    """Effective sample sizes of means: Geyer's initial monotone sequence of the chains' mean autocovariances.
+
+    Source: Geyer (1992), Statistical Science 7, §3.3; Vehtari et al. (2021), eqs. 10-13.
+
+    Example:
+        >>> noise = np.random.default_rng(1).normal(size=(1, 4, 500)).astype(np.float32)
+        >>> bool(1500 < effective_sizes(noise)[0] < 2500)
+        True
+    """
+    _, chains, count = draws.shape
+    mean = draws.mean(-1, keepdims=True)
+    room = fft.next_fast_len(2 * count, real=True)  # twice the length: the ends must not meet
+    waves = fft.rfft(draws - mean, room)
+    covariance = fft.irfft((np.square(waves.real) + np.square(waves.imag)).mean(1), room)[:, :count] / count
+    within = covariance[:, :1] * (count / (count - 1))
+    correlation = 1.0 - (within - covariance) / (covariance[:, :1] + mean[..., 0].var(1, ddof=1)[:, None])
+    correlation[:, 0] = 1.0
+    pairs = correlation[:, :-1:2] + correlation[:, 1::2]
+    falling = np.minimum.accumulate(np.maximum(pairs[:, 1:], 0.0), axis=1)
+    return chains * count / (2.0 * (pairs[:, 0] + falling.sum(1)) - 1.0)

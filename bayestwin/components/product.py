@@ -1,15 +1,18 @@
-"""Products of small matrices, in the form that XLA makes one program of.
+"""Products of small matrices, in the forms that are quick on CPUs.
 
 A model's gradient is some hundred small operations, and the loop that calls it costs more than they do unless XLA compiles all of it as one
-function. On CPUs it does that with sums of products, but not around matrix products, which are library calls, nor around lookups, whose
-derivatives scatter.
+function. It does that with sums of products and with matrices times vectors, but not around products of matrices, which are library calls, nor
+around lookups, whose derivatives scatter.
 """
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-SMALL = 20_000  # entries of a matrix beyond which a library's product is worth its call
+SUMMED = 1000  # entries of a matrix from which a sum of products is no longer unrolled and takes thirty times as long
+PRODUCTS = 4000  # above so many of them vectors are quicker
+COLUMNS = 16  # vectors above which a library's product is worth its call
+SMALL = 20_000  # entries of a matrix of lookups above which they stay lookups
 
 
 def product(matrix: Float[np.ndarray, "row column"], values: Float[Array, "column ..."]) -> Float[Array, "row ..."]:
@@ -19,9 +22,16 @@ def product(matrix: Float[np.ndarray, "row column"], values: Float[Array, "colum
         >>> product(np.array([[1.0, 1.0], [0.0, 2.0]]), np.array([[1.0], [2.0]])).tolist()
         [[3.0], [4.0]]
     """
-    if matrix.size > SMALL:
-        return jnp.tensordot(matrix, values, 1)
-    return (jnp.asarray(matrix).reshape(*matrix.shape, *[1] * (jnp.ndim(values) - 1)) * values).sum(1)
+    values = jnp.asarray(values)
+    flat = values.reshape(len(values), -1)
+    columns = flat.shape[1]
+    if matrix.size < SUMMED and matrix.size * columns <= PRODUCTS:
+        found = (jnp.asarray(matrix)[:, :, None] * flat).sum(1)
+    elif columns <= COLUMNS:
+        found = jnp.stack([jnp.asarray(matrix) @ flat[:, column] for column in range(columns)], axis=1)
+    else:
+        found = jnp.asarray(matrix) @ flat
+    return found.reshape(len(matrix), *values.shape[1:])
 
 
 def of_groups(values: Float[Array, "group ..."], groups: Int[np.ndarray, " member"]) -> Float[Array, "member ..."]:

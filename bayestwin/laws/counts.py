@@ -22,6 +22,11 @@ STIRLING = (1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0)
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
+def apart(values: Array) -> Array:
+    """The same values, computed before what is made of them: XLA does not vectorise long arithmetic that it fuses with the sum over its result."""
+    return jax.lax.optimization_barrier(values)
+
+
 @jax.custom_jvp
 def log_gamma(x: Any) -> Float[Array, "..."]:
     """Log of the gamma function for arrays x > 0, absolute error below 1e-12 up to x of 1e6.
@@ -32,13 +37,13 @@ def log_gamma(x: Any) -> Float[Array, "..."]:
         >>> round(float(log_gamma(jnp.array(5.0))), 4)
         3.1781
     """
-    return _log_gamma_and_slope(x)[0]
+    return apart(_log_gamma_and_slope(x)[0])
 
 
 @log_gamma.defjvp
 def _digamma(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     value, slope = _log_gamma_and_slope(*primals)
-    return value, slope * tangents[0]
+    return apart(value), apart(slope) * tangents[0]
 
 
 def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
@@ -54,8 +59,8 @@ def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
     for power, coefficient in reversed(list(enumerate(STIRLING))):
         series = series * square + coefficient
         series_slope = series_slope * square - (2 * power + 1) * coefficient
-    log_y = jnp.log(y)
-    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - jnp.log(rise)
+    log_y = log(y)
+    value = (y - 0.5) * log_y - y + HALF_LOG_2PI + series * inverse - log(rise)
     return value, log_y - 0.5 * inverse + series_slope * square - rise_slope / rise
 
 
@@ -73,11 +78,40 @@ def bounded_concentration(concentration: Array) -> Array:
     return jnp.minimum(concentration, NEARLY_POISSON)
 
 
+@jax.custom_jvp
+def log_powers(counts: Any, mean: Float[Array, "..."], k: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The part of NB2 counts' log probability that depends on the mean: counts · log(mean / (mean + k)) - k · log(1 + mean / k).
+
+    Its derivatives in mean and k are by hand, with one logarithm between them: a third of the time that they take otherwise. Counts are data,
+    and it has no derivative in them.
+
+    Args:
+        counts: whole numbers ≥ 0; shapes broadcast.
+        mean: > 0.
+        k: concentration, > 0 and bounded (`bounded_concentration`).
+
+    Example:
+        >>> round(float(jnp.exp(log_powers(0.0, jnp.array(2.0), jnp.array(1.0)))), 6)
+        0.333333
+    """
+    return -counts * log1p(k / mean) - k * log1p(mean / k)
+
+
+def _along_concentration(along: Array, _: Array, counts: Any, mean: Array, k: Array) -> Array:
+    return apart((mean - counts) / (mean + k) - log1p(mean / k)) * along
+
+
+log_powers.defjvps(None, lambda along, _, counts, mean, k: k * (counts - mean) / (mean * (mean + k)) * along, _along_concentration)
+
+
 class NegativeBinomial(dist.GammaPoisson):
     """NB2 counts by mean and concentration: variance = mean + mean² / concentration."""
 
+    pytree_data_fields = ("expected",)
+
     def __init__(self, mean: Float[Array, "..."], concentration: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
         k = bounded_concentration(concentration)
+        self.expected = mean
         super().__init__(k, k / mean, validate_args=validate_args)
 
     def chance(self) -> dict[str, Array]:
@@ -96,8 +130,8 @@ class NegativeBinomial(dist.GammaPoisson):
         return log_gamma(value + k) - log_gamma(k) - log_factorial(value) + self.log_powers(value)
 
     def log_powers(self, value: Array) -> Float[Array, "..."]:
-        """The part of the log probability that depends on the mean: value · log(mean / k) - (value + k) · log(1 + mean / k)."""
-        return -value * log(self.rate) - (value + self.concentration) * log1p(1.0 / self.rate)
+        """The part of the log probability that depends on the mean."""
+        return log_powers(value, self.expected, self.concentration)
 
 
 class DirichletMultinomial(dist.DirichletMultinomial):

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 from bayestwin.laws.alike import SHORT, between_alike
 from bayestwin.laws.between import Between, between
-from bayestwin.laws.counts import HALF_LOG_2PI, bounded_concentration, log_factorial, log_gamma
+from bayestwin.laws.counts import HALF_LOG_2PI, bounded_concentration, log_factorial, log_gamma, log_powers
 from bayestwin.laws.tail import log_tails
 from bayestwin.laws.widths import Widths
 
@@ -71,8 +71,7 @@ class Counts(NamedTuple):
         if self.concentration is None:
             return n * jnp.log(self.mean) - self.mean - log_factorial(n)
         k = bounded_concentration(self.concentration)
-        rising = log_gamma(n + k) - log_gamma(k) - log_factorial(n)
-        return rising - n * jnp.log1p(k / self.mean) - k * jnp.log1p(self.mean / k)
+        return log_gamma(n + k) - log_gamma(k) - log_factorial(n) + log_powers(n, self.mean, k)
 
     def log_mass(self, low: Array, high: Array, widths: Widths | None = None) -> Float[Array, "..."]:
         """Log probability of a count in low..high, both included; -∞ where no whole number from zero on lies there.

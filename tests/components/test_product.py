@@ -18,11 +18,18 @@ from bayestwin.components.trend import random_walk
 from bayestwin.infer.mcmc import first_values
 from bayestwin.laws.counts import NegativeBinomial
 
+SUMS, VECTORS, LIBRARY = {}, {"SUMMED": 0}, {"SUMMED": 0, "COLUMNS": 0}
+
+
+def change(limits: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(module, name, value)
+
 
 @pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 2, 3)])
-@pytest.mark.parametrize("small", [0, 1000])
-def test_a_product_and_its_slope(shape: tuple[int, ...], small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SMALL", small)
+@pytest.mark.parametrize("limits", [SUMS, VECTORS, LIBRARY])
+def test_a_product_and_its_slope(shape: tuple[int, ...], limits: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    change(limits, monkeypatch)
     rng = np.random.default_rng(1)
     matrix, values = rng.normal(size=(7, 5)), rng.normal(size=shape)
     whole = np.tensordot(matrix, values, 1)
@@ -39,9 +46,9 @@ def test_members_get_their_groups_value(small: int, monkeypatch: pytest.MonkeyPa
     np.testing.assert_array_equal(jax.grad(lambda v: of_groups(v, groups).sum())(values), [[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
 
 
-def one_function(small: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+def one_function(limits: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether XLA compiles a loop around the gradient of a model of counts, its hierarchy and its walk, as one function: it marks those."""
-    monkeypatch.setattr(module, "SMALL", small)
+    change(limits, monkeypatch)
     counts, seen = np.full((6, 4, 2), 9.0), np.ones((6, 4, 2), bool)
 
     def model() -> None:
@@ -61,6 +68,8 @@ def one_function(small: int, monkeypatch: pytest.MonkeyPatch) -> bool:
     return 'xla_cpu_small_call="true"' in loop.lower(start).compile().as_text()
 
 
-def test_a_loop_around_a_small_model_is_one_function_and_around_library_products_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert one_function(module.SMALL, monkeypatch)
-    assert not one_function(0, monkeypatch)
+def test_a_loop_around_a_small_model_is_one_function_and_around_library_products_or_lookups_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert one_function(SUMS, monkeypatch)
+    assert one_function(VECTORS, monkeypatch)
+    assert not one_function(LIBRARY, monkeypatch)
+    assert not one_function({"SUMMED": 1000, "COLUMNS": 16, "SMALL": 0}, monkeypatch)

@@ -6,7 +6,7 @@ import scipy.special
 import scipy.stats
 from numpyro import distributions as dist
 
-from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma
+from bayestwin.laws.counts import DirichletMultinomial, NegativeBinomial, agreement, log_gamma, log_powers
 from bayestwin.laws.expected import Counts
 
 
@@ -25,6 +25,29 @@ def test_negative_binomial_is_scipys_and_has_mass_one(mean: float, concentration
     )
     if mean < 100:
         assert float(jnp.exp(found).sum()) == pytest.approx(1.0, abs=1e-6)
+
+
+def plain_powers(counts: jax.Array, mean: jax.Array, k: jax.Array) -> jax.Array:
+    return -counts * jnp.log1p(k / mean) - k * jnp.log1p(mean / k)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (4, 1)])
+def test_powers_have_the_slopes_that_jax_finds(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(2)
+    counts, mean, k = (
+        rng.poisson(9.0, (4, 3)).astype(float),
+        jnp.asarray(rng.gamma(3.0, 4.0, (4, 3))),
+        jnp.asarray(rng.gamma(3.0, 4.0, shape)),
+    )
+    ours, theirs = (
+        jax.value_and_grad(lambda mean, k, law=law: jnp.sin(law(counts, mean, k)).sum(), (0, 1))(mean, k)
+        for law in (log_powers, plain_powers)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11), ours, theirs)
+    bends = [
+        jax.hessian(lambda both, law=law: law(counts, both[0], both[1]).sum())(jnp.array([9.0, 4.0])) for law in (log_powers, plain_powers)
+    ]
+    np.testing.assert_allclose(*bends, rtol=1e-9)
 
 
 def test_dirichlet_multinomial_is_numpyros() -> None:
