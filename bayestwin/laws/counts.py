@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpyro import distributions as dist
+from scipy.special import gammaln
 
 from bayestwin.laws.log import log, log1p
 
@@ -66,8 +67,7 @@ def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
 
 def log_factorial(counts: Any) -> Float[Array, "..."]:
     """Log of counts' factorials; of counts that are known while a program is compiled, once and for all."""
-    with jax.ensure_compile_time_eval():
-        return log_gamma(counts + 1.0)
+    return log_gamma(counts + 1.0) if isinstance(counts, jax.core.Tracer) else jnp.asarray(gammaln(np.asarray(counts) + 1.0))
 
 
 def bounded_concentration(concentration: Array) -> Array:

@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
-INV_SQRT_2PI = 0.3989422804014327
+from bayestwin.components.recurrence import recurrence
+from bayestwin.laws.normal import chance_below, density
+
 LEAST_SD = 1.0  # minutes: a load is never known better
 
 
@@ -34,6 +35,7 @@ class Spill(NamedTuple):
     chance: Array
 
 
+@jax.custom_jvp
 def spill(mean: Array, sd: Array) -> Spill:
     """Mean, variance and chance of max(X, 0) for X ~ N(mean, sd²).
 
@@ -42,11 +44,22 @@ def spill(mean: Array, sd: Array) -> Spill:
         [0.3989, 0.3408, 0.5]
     """
     z = mean / sd
-    chance = ndtr(z)
-    density = INV_SQRT_2PI * jnp.exp(-0.5 * jnp.square(z))
-    first = mean * chance + sd * density
-    second = (jnp.square(mean) + jnp.square(sd)) * chance + mean * sd * density
+    chance, pushed = chance_below(z), sd * density(z)
+    first = mean * chance + pushed
+    second = (jnp.square(mean) + jnp.square(sd)) * chance + mean * pushed
     return Spill(first, jnp.maximum(second - jnp.square(first), 0.0), chance)
+
+
+@spill.defjvp
+def _spill_moved(at: tuple[Array, Array], along: tuple[Array, Array]) -> tuple[Spill, Spill]:
+    """Derivatives by hand: of E[max(X, 0)] they are the chance and the density, of E[max(X, 0)²] twice the mean and twice sd times the chance."""
+    found = spill(*at)
+    (mean, sd), (by_mean, by_sd) = at, along
+    z = mean / sd
+    thin = density(z)
+    first = found.chance * by_mean + thin * by_sd
+    variance = 2.0 * (found.mean * by_mean + sd * found.chance * by_sd - found.mean * first)
+    return found, Spill(first, variance, thin / sd * (by_mean - z * by_sd))
 
 
 class Habits(NamedTuple):
@@ -124,32 +137,6 @@ def rested(providers: int) -> State:
     return State(jnp.zeros(providers), jnp.zeros(providers), jnp.ones(providers))
 
 
-def step(habits: Habits, state: State, load: Load) -> tuple[State, Path]:
-    """One step for all providers.
-
-    Args:
-        habits: how they spend time.
-        state: what is carried in.
-        load: of the step, (provider,).
-    """
-    worked = load.open_days > 0
-    days = jnp.maximum(load.open_days, 1.0)
-    capacity = load.scheduled * habits.usable
-    total = state.backlog + load.work
-    margin = (total - capacity) / days
-    # A week's noise is shared out over its days; the carried backlog is one number, met on each of them.
-    sd = jnp.sqrt(load.variance / days + state.variance / jnp.square(days) + LEAST_SD**2)
-    over = spill(margin, sd)
-    share = jnp.where(worked, habits.cleared, habits.cleared_off)
-    spilled, variance = days * over.mean, days * over.variance
-    left = 1.0 - share
-    utilisation = jnp.where(worked, total / jnp.where(worked, capacity, 1.0), 0.0)
-    kept = habits.memory**load.open_days
-    fatigue = kept * state.fatigue + (1.0 - kept) * utilisation
-    after = State(left * spilled, jnp.square(left) * variance, fatigue)
-    return after, Path(margin, sd, days, spilled, variance, share * spilled, share, after.backlog, fatigue, utilisation, capacity)
-
-
 def flow(habits: Habits, load: Load, start: State) -> tuple[State, Path]:
     """All steps in turn.
 
@@ -162,7 +149,55 @@ def flow(habits: Habits, load: Load, start: State) -> tuple[State, Path]:
         The last state, and the path (step, provider). Arrivals and carried backlog equal what was done in hours, after
         hours, and is carried on.
     """
-    return jax.lax.scan(lambda state, one: step(habits, state, one), start, load)
+    worked, days = load.open_days > 0, jnp.maximum(load.open_days, 1.0)
+    capacity = load.scheduled * habits.usable
+    share = jnp.where(worked, habits.cleared, habits.cleared_off)
+    # A week's noise is shared out over its days; the carried backlog is one number, met on each of them.
+    daily = Daily(*jnp.broadcast_arrays((load.work - capacity) / days, load.variance / days + LEAST_SD**2, days, 1.0 - share))
+    before, after = recurrence(_carried, (start.backlog, start.variance), daily)
+    margin, sd = _margin(before, daily)
+    over = spill(margin, sd)
+    spilled = days * over.mean
+    total = before[0] + load.work
+    utilisation = jnp.where(worked, total / jnp.where(worked, capacity, 1.0), 0.0)
+    kept = habits.memory**load.open_days
+    _, (fatigue,) = recurrence(_tired, (start.fatigue,), (kept, utilisation))
+    path = Path(margin, sd, days, spilled, days * over.variance, share * spilled, share, after[0], fatigue, utilisation, capacity)
+    return State(*(states[-1] for states in (*after, fatigue))), path
+
+
+class Daily(NamedTuple):
+    """A step as its backlog meets it, (step, provider).
+
+    Attributes:
+        short: new work less capacity of a working day.
+        noise: variance of a day's work.
+        days: in the step.
+        left: share of a spill that is not done after hours.
+    """
+
+    short: Array
+    noise: Array
+    days: Array
+    left: Array
+
+
+def _margin(carried: tuple[Array, Array], daily: Daily) -> tuple[Array, Array]:
+    """Load less capacity of a working day, mean and sd, given the mean and variance of the backlog."""
+    backlog, variance = carried
+    return backlog / daily.days + daily.short, jnp.sqrt(daily.noise + variance / jnp.square(daily.days))
+
+
+def _carried(state: tuple[Array, Array], daily: Daily) -> tuple[Array, Array]:
+    """The backlog after a step, mean and variance."""
+    over = spill(*_margin(state, daily))
+    left = daily.left * daily.days
+    return left * over.mean, jnp.square(daily.left) * daily.days * over.variance
+
+
+def _tired(state: tuple[Array], given: tuple[Array, Array]) -> tuple[Array]:
+    kept, utilisation = given
+    return (kept * state[0] + (1.0 - kept) * utilisation,)
 
 
 class Booking(NamedTuple):
@@ -196,14 +231,22 @@ def booking(
         start: requests waiting, (..., provider).
     """
     pace = jnp.maximum(slots.sum(0) / days.sum(), 1e-3)  # slots a day
+    stay = (1.0 - giving_up) ** days.reshape(-1, *[1] * (slots.ndim - 1))
+    given = tuple(jnp.broadcast_arrays(requests, slots, stay))
+    (waiting,), (left,) = recurrence(_waiting, (start,), given)
+    taken = _taken(waiting + requests, slots)
+    fill = LEAST_CHANCE + (1.0 - 2.0 * LEAST_CHANCE) * jnp.where(slots > 0, taken / jnp.where(slots > 0, slots, 1.0), 0.5)
+    chance = NO_SHOW_LIMIT - (NO_SHOW_LIMIT - prompt) * jnp.exp(-waiting / pace / NO_SHOW_DAYS)
+    return left[-1], Booking(waiting, fill, chance)
 
-    def one(waiting: Array, inputs: tuple[Array, Array, Array]) -> tuple[Array, Booking]:
-        asked, offered, length = inputs
-        queue = waiting + asked
-        taken = offered - spill(offered - queue, jnp.sqrt(queue + 1e-3)).mean
-        fill = LEAST_CHANCE + (1.0 - 2.0 * LEAST_CHANCE) * jnp.where(offered > 0, taken / jnp.where(offered > 0, offered, 1.0), 0.5)
-        chance = NO_SHOW_LIMIT - (NO_SHOW_LIMIT - prompt) * jnp.exp(-waiting / pace / NO_SHOW_DAYS)
-        left = (queue - taken) * (1.0 - giving_up) ** length
-        return left, Booking(waiting, fill, chance)
 
-    return jax.lax.scan(one, start, (requests, slots, days))
+def _taken(queue: Array, offered: Array) -> Array:
+    """Slots that are booked."""
+    return offered - spill(offered - queue, jnp.sqrt(queue + 1e-3)).mean
+
+
+def _waiting(state: tuple[Array], given: tuple[Array, Array, Array]) -> tuple[Array]:
+    """Requests that wait after a step."""
+    asked, offered, stay = given
+    queue = state[0] + asked
+    return ((queue - _taken(queue, offered)) * stay,)

@@ -56,6 +56,26 @@ def test_a_known_load_flows_as_in_a_plain_loop(loads: tuple[np.ndarray, np.ndarr
     np.testing.assert_allclose(path.fatigue, fatigue[0], atol=0.01)
 
 
+def test_a_spill_has_the_moments_and_slopes_of_what_lies_above_zero() -> None:
+    nodes, weights = np.polynomial.legendre.leggauss(200)
+
+    def plain(mean: jax.Array, sd: jax.Array) -> object:
+        top = jnp.maximum(mean + 9.0 * sd, 0.0)  # the integral of a density of which nothing is left beyond
+        x = 0.5 * top * (nodes + 1.0)
+        mass = 0.5 * top * weights * jnp.exp(-0.5 * jnp.square((x - mean) / sd)) / (sd * np.sqrt(2.0 * np.pi))
+        first = (mass * x).sum()
+        return flow.Spill(first, (mass * jnp.square(x)).sum() - jnp.square(first), mass.sum())
+
+    for mean, sd in ((-3.0, 1.5), (0.2, 1.0), (4.0, 2.0), (30.0, 1.0)):
+        at = jnp.array(mean), jnp.array(sd)
+        for ours, theirs in (
+            (flow.spill(*at), plain(*at)),
+            *(tuple(jax.jacfwd(f, a)(*at) for f in (flow.spill, plain)) for a in (0, 1)),
+            *(tuple(jax.jacfwd(jax.jacfwd(f, a), a)(*at) for f in (flow.spill, plain)) for a in (0, 1)),
+        ):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-8)
+
+
 def test_what_arrives_is_done_or_carried(loads: tuple[np.ndarray, np.ndarray]) -> None:
     work, scheduled = loads
     after, in_hours, backlog, _ = looped(habits(), work[None], scheduled)
