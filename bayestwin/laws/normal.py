@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from numpy.polynomial import chebyshev
+from numpy.polynomial import Chebyshev, Polynomial
 from scipy.special import erfcx
 
 MIDDLE = 3.75  # what is sent to the middle of the polynomial's interval
@@ -24,7 +24,7 @@ def _smooth(t: np.ndarray) -> np.ndarray:
     return (1.0 + 2.0 * x) * erfcx(x)
 
 
-COEFFICIENTS = tuple(map(float, chebyshev.cheb2poly(chebyshev.chebinterpolate(_smooth, DEGREE))))
+COEFFICIENTS = Chebyshev.interpolate(_smooth, DEGREE).convert(kind=Polynomial).coef.tolist()
 
 
 @jax.custom_jvp
