@@ -78,8 +78,9 @@ def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> t
             )
         except subprocess.TimeoutExpired:
             return {"engine": engine, "size": size, "seconds": f"> {given.limit:g}"}, None
-        except subprocess.CalledProcessError as error:
-            raise SystemExit(f"{engine} failed:\n{error.stderr[-3000:]}") from error
+        except subprocess.CalledProcessError as error:  # the other engines' rows are not lost with it
+            print(f"{engine} failed:\n{error.stderr[-3000:]}", file=sys.stderr)
+            return {"engine": engine, "size": size, "seconds": "failed"}, None
         seconds = time.perf_counter() - start
         cost = json.loads((Path(scratch) / "cost.json").read_text(encoding="utf-8"))
         with np.load(Path(scratch) / "draws.npz") as kept:

@@ -52,7 +52,7 @@ def sampled(made: pm.Model, names: Sequence[str], asked: Asked, sampler: str, **
     settings = {"tune": asked.warmup, "draws": asked.draws, "chains": asked.chains, "cores": asked.chains}
     if sampler == "pymc":
         with made:
-            found = pm.sample(**settings, random_seed=asked.seed, progressbar=False, compute_convergence_checks=False)
+            found = pm.sample(**settings, nuts_sampler="pymc", random_seed=asked.seed, progressbar=False, compute_convergence_checks=False)
         compiling = time.perf_counter() - start - float(found["sample_stats"].attrs["sampling_time"])
     else:
         import nutpie

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
+from numpyro.diagnostics import gelman_rubin
 from scipy import fft
 from scipy.special import ndtri
 
@@ -51,7 +52,7 @@ def _diagnosed(split: Float[np.ndarray, "chain draw element"]) -> dict[str, Floa
         effective_sizes(values.astype(np.float32, copy=False).reshape(by_chain)) for values in (scores, flat <= low, flat <= high)
     )
     return {
-        "rhat": np.maximum(*(split_rhat(values.reshape(by_chain)) for values in (scores, folded))),
+        "rhat": np.maximum(*(gelman_rubin(np.moveaxis(values.reshape(by_chain), 0, -1)) for values in (scores, folded))),
         "ess_bulk": bulk,
         "ess_tail": np.minimum(*tails),
     }
@@ -83,22 +84,10 @@ def _scores(ordered: Float[np.ndarray, "element draw"], order: Float[np.ndarray,
     return np.where(np.isnan(ordered[:, -1:]), np.nan, scores)  # what is not a number is sorted last
 
 
-def split_rhat(draws: Float[np.ndarray, "element chain draw"]) -> Float[np.ndarray, " element"]:
-    """Root of the variance that chains together show over that within them.
-
-    Example:
-        >>> split_rhat(np.array([[[0.0, 2.0], [1.0, 3.0]]])).round(3).tolist()
-        [0.866]
-    """
-    count = draws.shape[-1]
-    within = draws.var(-1, ddof=1).mean(-1)
-    return np.sqrt((count - 1) / count + draws.mean(-1).var(-1, ddof=1) / within)
-
-
 def effective_sizes(draws: Float[np.ndarray, "element chain draw"]) -> Float[np.ndarray, " element"]:
     """Effective sample sizes of means: Geyer's initial monotone sequence of the chains' mean autocovariances.
 
-    Source: Geyer (1992), Statistical Science 7, §3.3; Vehtari et al. (2021), eqs. 10-13.
+    Source: Geyer (1992), Statistical Science 7, §3.3; Vehtari et al. (2021), Bayesian Analysis 16, §3.
 
     Example:
         >>> noise = np.random.default_rng(1).normal(size=(1, 4, 500)).astype(np.float32)
