@@ -37,6 +37,7 @@ ENGINES = {
     "nutpie-low-rank": ("speed_pymc.py", {"SPEED_SAMPLER": "nutpie-low-rank"}),
     "pymc": ("speed_pymc.py", {"SPEED_SAMPLER": "pymc"}),
 }
+FAILED = "failed"
 PYMC = ("nutpie", "nutpie-low-rank", "pymc")
 COLUMNS = (
     "engine",
@@ -55,7 +56,7 @@ COLUMNS = (
 
 
 def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> tuple[dict[str, Any], xr.Dataset | None]:
-    """Run one engine; its cost and what its draws are worth, and the draws; no draws where it ran out of time."""
+    """Run one engine; its cost and what its draws are worth, and the draws; no draws where it failed or ran out of time."""
     script, environment = ENGINES[engine] if size in SIZES else ("speed_study.py", {"SPEED_SAMPLER": engine.removesuffix("-warm")})
     with tempfile.TemporaryDirectory() as scratch:
         ours = engine.startswith("bayestwin")
@@ -64,10 +65,10 @@ def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> t
         flags = [part for name, value in {**arguments, "seed": given.seed, "out": scratch}.items() for part in (f"--{name}", str(value))]
         peers = engine in PYMC and importlib.util.find_spec("nutpie") is None
         python = ["uv", "run", "--group", "peers", "python"] if peers else [sys.executable]
-        if peers:  # installed before the clock starts
-            subprocess.run([*python, "-c", "import pymc, nutpie"], check=True, capture_output=True)
-        start = time.perf_counter()
         try:
+            if peers:  # installed before the clock starts
+                subprocess.run([*python, "-c", "import pymc, nutpie"], check=True, capture_output=True, text=True)
+            start = time.perf_counter()
             subprocess.run(
                 [*python, str(HERE / script), *flags],
                 check=True,
@@ -80,7 +81,7 @@ def measure(engine: str, size: str, given: argparse.Namespace, cache: Path) -> t
             return {"engine": engine, "size": size, "seconds": f"> {given.limit:g}"}, None
         except subprocess.CalledProcessError as error:  # the other engines' rows are not lost with it
             print(f"{engine} failed:\n{error.stderr[-3000:]}", file=sys.stderr)
-            return {"engine": engine, "size": size, "seconds": "failed"}, None
+            return {"engine": engine, "size": size, "seconds": FAILED}, None
         seconds = time.perf_counter() - start
         cost = json.loads((Path(scratch) / "cost.json").read_text(encoding="utf-8"))
         with np.load(Path(scratch) / "draws.npz") as kept:
@@ -196,6 +197,8 @@ def main() -> None:
         show(result, console)
     if given.json:
         print(json.dumps(results, indent=2))
+    if any(row["seconds"] == FAILED for result in results for row in result["rows"]):
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """R-hat and effective sample sizes of many parameters at once, for fits by the hundred.
 
-ArviZ goes through the elements of a parameter one by one, and NumPyro transforms every chain back in double precision; either takes longer than
-drawing a small posterior. Here all elements go together, autocovariances are averaged over chains before they are transformed back, and
-sorting what is sorted already is not done twice. Sums of autocorrelations are truncated as NumPyro does, so that sizes agree with ArviZ's to
-some per cent.
+ArviZ goes through the elements of a parameter one by one, and NumPyro transforms every chain back in double precision; either takes
+longer than drawing a small posterior. Here all elements go together, autocovariances are averaged over chains before they are
+transformed back, and sorting what is sorted already is not done twice. Sums of autocorrelations are truncated as NumPyro does, so that
+sizes agree with ArviZ's to some per cent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     """Rank-normalised split R-hat (the larger of plain and folded), bulk and tail effective sample size.
 
     Args:
-        draws: at least four a chain. An element that is not a number anywhere has no diagnostics.
+        draws: at least four a chain, of two chains. An element that is not a number anywhere has no diagnostics.
 
     Source: Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), Bayesian Analysis 16, §4.
 
@@ -34,7 +34,7 @@ def convergence(draws: Float[np.ndarray, "chain draw element"]) -> dict[str, Flo
     half = draws.shape[1] // 2
     split = np.concatenate([draws[:, :half], draws[:, -half:]])
     with np.errstate(invalid="ignore", divide="ignore"):  # of what is not a number or never moves, which is the answer
-        parts = [_diagnosed(split[..., first : first + BLOCK]) for first in range(0, split.shape[-1], BLOCK)]
+        parts = [_diagnosed(split[..., first : first + BLOCK]) for first in range(0, max(split.shape[-1], 1), BLOCK)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -85,7 +85,7 @@ def _scores(ordered: Float[np.ndarray, "element draw"], order: Float[np.ndarray,
 
 
 def effective_sizes(draws: Float[np.ndarray, "element chain draw"]) -> Float[np.ndarray, " element"]:
-    """Effective sample sizes of means: Geyer's initial monotone sequence of the chains' mean autocovariances.
+    """Effective sample sizes of means, of two chains or more: Geyer's initial monotone sequence of their mean autocovariances.
 
     Source: Geyer (1992), Statistical Science 7, §3.3; Vehtari et al. (2021), Bayesian Analysis 16, §3.
 

@@ -1,15 +1,15 @@
 """Products of small matrices, in the forms that are quick on CPUs.
 
-A model's gradient is some hundred small operations, and the loop that calls it costs more than they do unless XLA compiles all of it as one
-function. It does that with sums of products and with matrices times vectors, but not around products of matrices, which are library calls, nor
-around lookups, whose derivatives scatter.
+A model's gradient is some hundred small operations, and the loop that calls it costs more than they do unless XLA compiles all of it
+as one function. It does that with sums of products and with matrices times vectors, but not around products of matrices, which are
+library calls, nor around lookups, whose derivatives scatter.
 """
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-SUMMED = 1000  # entries of a matrix from which a sum of products is no longer unrolled and takes thirty times as long
+SUMMED = 1000  # entries of a matrix from which a sum of products is no longer unrolled and takes forty times as long
 PRODUCTS = 4000  # above so many of them vectors are quicker
 COLUMNS = 16  # vectors above which a library's product is worth its call
 SMALL = 20_000  # entries of a matrix of lookups above which they stay lookups
@@ -23,9 +23,9 @@ def product(matrix: Float[np.ndarray, "row column"], values: Float[Array, "colum
         [[3.0], [4.0]]
     """
     values = jnp.asarray(values)
-    flat = values.reshape(len(values), -1)
-    columns = flat.shape[1]
-    if matrix.size < SUMMED and matrix.size * columns <= PRODUCTS:
+    columns = int(np.prod(values.shape[1:]))
+    flat = values.reshape(len(values), columns)
+    if not columns or (matrix.size < SUMMED and matrix.size * columns <= PRODUCTS):
         found = (jnp.asarray(matrix)[:, :, None] * flat).sum(1)
     elif columns <= COLUMNS:
         found = jnp.stack([jnp.asarray(matrix) @ flat[:, column] for column in range(columns)], axis=1)

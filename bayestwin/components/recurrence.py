@@ -1,7 +1,8 @@
 """What is carried from step to step, with derivatives from all steps at once.
 
-The derivative of a loop keeps every number of every step. Where units do not touch one another a step's derivative is a small matrix for each unit: all steps'
-are found together from the states on the path, and what is left of the loop is a product of small matrices, forwards or backwards.
+The derivative of a loop keeps every number of every step. Where units do not touch one another a step's derivative is a small matrix
+for each unit: all steps' are found together from the states on the path, and what is left of the loop is a product of small matrices,
+forwards or backwards.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ def recurrence(step: Step, start: tuple, inputs: tuple) -> tuple[States, States]
     """States that steps begin and end with.
 
     Args:
-        step: the next state, given the state and a step's inputs, tuples of arrays of one shape (...); an element depends on the same element of
-            states and inputs only, and it reads nothing else that is to be differentiated.
+        step: the next state, given the state and a step's inputs, tuples of arrays of one shape (...); an element depends on the same
+            element of states and inputs only, and it reads nothing else that is to be differentiated.
         start: the first state, (...) each.
-        inputs: of every step, (step, ...) each.
+        inputs: of every step, (step, ...) each; one step at least.
 
     Returns:
         Both, (step, ...) each.

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from numpyro import distributions as dist
+from numpyro.distributions.util import promote_shapes
 from scipy.special import gammaln
 
 from bayestwin.laws.log import log, log1p
@@ -23,8 +24,11 @@ STIRLING = (1.0 / 12.0, -1.0 / 360.0, 1.0 / 1260.0, -1.0 / 1680.0, 1.0 / 1188.0)
 HALF_LOG_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 
-def apart(values: Array) -> Array:
-    """The same values, computed before what is made of them: XLA does not vectorise long arithmetic that it fuses with the sum over its result."""
+def unfused(values: Array) -> Array:
+    """The same values, computed before what is made of them.
+
+    XLA does not vectorise long arithmetic that it fuses with the sum over its result.
+    """
     return jax.lax.optimization_barrier(values)
 
 
@@ -38,13 +42,13 @@ def log_gamma(x: Any) -> Float[Array, "..."]:
         >>> round(float(log_gamma(jnp.array(5.0))), 4)
         3.1781
     """
-    return apart(_log_gamma_and_slope(x)[0])
+    return unfused(_log_gamma_and_slope(x)[0])
 
 
 @log_gamma.defjvp
 def _digamma(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     value, slope = _log_gamma_and_slope(*primals)
-    return apart(value), apart(slope) * tangents[0]
+    return unfused(value), unfused(slope) * tangents[0]
 
 
 def _log_gamma_and_slope(x: Array) -> tuple[Array, Array]:
@@ -78,12 +82,11 @@ def bounded_concentration(concentration: Array) -> Array:
     return jnp.minimum(concentration, NEARLY_POISSON)
 
 
-@jax.custom_jvp
-def log_powers(counts: Any, mean: Float[Array, "..."], k: Float[Array, "..."]) -> Float[Array, "..."]:
+def log_powers(counts: Any, mean: Any, k: Any) -> Float[Array, "..."]:
     """The part of NB2 counts' log probability that depends on the mean: counts · log(mean / (mean + k)) - k · log(1 + mean / k).
 
-    Its derivatives in mean and k are by hand, with one logarithm between them: a third of the time that they take otherwise. Counts are data,
-    and it has no derivative in them.
+    Its derivatives in mean and k are by hand, with one logarithm between them: they take a third of the time that JAX's do. Counts are
+    data, and it has no derivative in them.
 
     Args:
         counts: whole numbers ≥ 0; shapes broadcast.
@@ -94,14 +97,19 @@ def log_powers(counts: Any, mean: Float[Array, "..."], k: Float[Array, "..."]) -
         >>> round(float(jnp.exp(log_powers(0.0, jnp.array(2.0), jnp.array(1.0)))), 6)
         0.333333
     """
-    return -counts * log1p(k / mean) - k * log1p(mean / k)
+    return _log_powers(counts, 1.0 * jnp.asarray(mean), 1.0 * jnp.asarray(k))
+
+
+@jax.custom_jvp
+def _log_powers(counts: Any, mean: Float[Array, "..."], k: Float[Array, "..."]) -> Float[Array, "..."]:
+    return -(counts * log1p(k / mean) + k * log1p(mean / k))
 
 
 def _along_concentration(along: Array, _: Array, counts: Any, mean: Array, k: Array) -> Array:
-    return apart((mean - counts) / (mean + k) - log1p(mean / k)) * along
+    return unfused((mean - counts) / (mean + k) - log1p(mean / k)) * along
 
 
-log_powers.defjvps(None, lambda along, _, counts, mean, k: k * (counts - mean) / (mean * (mean + k)) * along, _along_concentration)
+_log_powers.defjvps(None, lambda along, _, counts, mean, k: k * (counts - mean) / (mean * (mean + k)) * along, _along_concentration)
 
 
 class NegativeBinomial(dist.GammaPoisson):
@@ -111,8 +119,8 @@ class NegativeBinomial(dist.GammaPoisson):
 
     def __init__(self, mean: Float[Array, "..."], concentration: Float[Array, "..."], *, validate_args: bool | None = None) -> None:
         k = bounded_concentration(concentration)
-        self.expected = mean
-        super().__init__(k, k / mean, validate_args=validate_args)
+        self.expected, k = promote_shapes(mean, k)
+        super().__init__(k, k / self.expected, validate_args=validate_args)
 
     def chance(self) -> dict[str, Array]:
         """The arrays that `draw` needs."""

@@ -67,7 +67,7 @@ class Counts(NamedTuple):
         return jnp.broadcast_shapes(jnp.shape(self.mean), () if self.concentration is None else jnp.shape(self.concentration))
 
     def log_pmf(self, n: Any) -> Array:
-        """Log probability of whole numbers n ≥ 0."""
+        """Log probability of whole numbers n ≥ 0; they are data, and it is not to be differentiated in them."""
         if self.concentration is None:
             return n * jnp.log(self.mean) - self.mean - log_factorial(n)
         k = bounded_concentration(self.concentration)

@@ -52,7 +52,7 @@ def spill(mean: Array, sd: Array) -> Spill:
 
 @spill.defjvp
 def _spill_moved(at: tuple[Array, Array], along: tuple[Array, Array]) -> tuple[Spill, Spill]:
-    """Derivatives by hand: of E[max(X, 0)] they are the chance and the density, of E[max(X, 0)²] twice the mean and twice sd times the chance."""
+    """Derivatives by hand: the chance and the density of E[max(X, 0)], twice the mean and twice sd times the chance of E[max(X, 0)²]."""
     found = spill(*at)
     (mean, sd), (by_mean, by_sd) = at, along
     z = mean / sd

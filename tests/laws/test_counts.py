@@ -50,6 +50,22 @@ def test_powers_have_the_slopes_that_jax_finds(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(*bends, rtol=1e-9)
 
 
+def test_a_law_of_many_means_at_once_is_each_ones() -> None:
+    mean, k, counts = jnp.array([1.0, 4.0, 9.0]), jnp.array([2.0, 5.0, 0.5]), jnp.zeros((3, 3))
+    together = jax.vmap(lambda one: NegativeBinomial(one, k))(mean).log_prob(counts)
+    np.testing.assert_allclose(together, NegativeBinomial(mean[:, None], k).log_prob(counts), rtol=1e-12)
+
+
+@pytest.mark.parametrize("counts", [3, np.uint8(3), np.int16(3), np.array([3], np.uint8)])
+def test_counts_and_means_may_be_whole_numbers(counts: object) -> None:
+    for law in (lambda k: NegativeBinomial(5, k).log_prob(counts), lambda k: Counts(np.array(5), k).log_pmf(counts)):
+        value, slope = jax.value_and_grad(lambda k, law=law: jnp.sum(law(k)))(2.0)
+        assert float(value) == pytest.approx(scipy.stats.nbinom(2.0, 2.0 / 7.0).logpmf(3), rel=1e-12)
+        step = 1e-6
+        ends = [scipy.stats.nbinom(k, k / (k + 5.0)).logpmf(3) for k in (2.0 - step, 2.0 + step)]
+        assert float(slope) == pytest.approx((ends[1] - ends[0]) / (2.0 * step), rel=1e-6)
+
+
 def test_dirichlet_multinomial_is_numpyros() -> None:
     alpha, counts = jnp.array([[3.0, 40.0, 0.2], [1.0, 1.0, 1.0]]), jnp.array([[4, 60, 1], [9, 0, 2]])
     law, theirs = (kind(alpha, total_count=counts.sum(-1)) for kind in (DirichletMultinomial, dist.DirichletMultinomial))

@@ -71,9 +71,42 @@ def test_a_spill_has_the_moments_and_slopes_of_what_lies_above_zero() -> None:
         for ours, theirs in (
             (flow.spill(*at), plain(*at)),
             *(tuple(jax.jacfwd(f, a)(*at) for f in (flow.spill, plain)) for a in (0, 1)),
-            *(tuple(jax.jacfwd(jax.jacfwd(f, a), a)(*at) for f in (flow.spill, plain)) for a in (0, 1)),
+            *(tuple(jax.jacfwd(jax.jacfwd(f, a), b)(*at) for f in (flow.spill, plain)) for a, b in ((0, 0), (0, 1), (1, 0), (1, 1))),
         ):
             np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-8)
+
+
+def test_slopes_of_the_path_are_those_of_a_plain_loop(loads: tuple[np.ndarray, np.ndarray]) -> None:
+    work, scheduled = loads
+
+    def stepwise(one: object, load: object) -> jax.Array:
+        """Backlog and fatigue, day by day, as the module's own steps say."""
+        backlog, variance, fatigue = flow.rested(PROVIDERS)
+        total = 0.0
+        for t in range(STEPS):
+            worked = load.open_days[t] > 0
+            share = jnp.where(worked, one.cleared, one.cleared_off)
+            capacity = load.scheduled[t] * one.usable
+            offered = backlog + load.work[t]
+            over = flow.spill(offered - capacity, jnp.sqrt(load.variance[t] + variance + flow.LEAST_SD**2))
+            kept = one.memory ** load.open_days[t]
+            fatigue = kept * fatigue + (1.0 - kept) * jnp.where(worked, offered / jnp.where(worked, capacity, 1.0), 0.0)
+            backlog, variance = (1.0 - share) * over.mean, jnp.square(1.0 - share) * over.variance
+            total += (jnp.sin(backlog / 100.0) + jnp.sqrt(variance + 1.0) + jnp.square(fatigue) + share * over.mean).sum()
+        return total
+
+    def at_once(one: object, load: object) -> jax.Array:
+        _, path = flow.flow(one, load, flow.rested(PROVIDERS))
+        variance = jnp.square(1.0 - path.share) * path.spilled_variance
+        return (jnp.sin(path.backlog / 100.0) + jnp.sqrt(variance + 1.0) + jnp.square(path.fatigue) + path.after_hours).sum()
+
+    given = habits(), of(work, 400.0, scheduled)
+    assert float(at_once(*given)) == pytest.approx(float(stepwise(*given)), rel=1e-12)
+    ours, theirs = ((lambda one, work, f=f: f(one, given[1]._replace(work=work))) for f in (at_once, stepwise))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10),
+        *(jax.grad(f, (0, 1))(given[0], given[1].work) for f in (ours, theirs)),
+    )
 
 
 def test_what_arrives_is_done_or_carried(loads: tuple[np.ndarray, np.ndarray]) -> None:
