@@ -28,7 +28,7 @@ def inputs(steps: int) -> tuple:
     return tuple(jnp.asarray(RNG.normal(size=(steps, 4))) for _ in range(2))
 
 
-def same(ours: object, theirs: object) -> None:
+def assert_same(ours: object, theirs: object) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-10), ours, theirs)
 
 
@@ -36,11 +36,11 @@ def same(ours: object, theirs: object) -> None:
 def test_states_and_their_derivatives_are_the_loops(steps: int) -> None:
     given = inputs(steps)
     ours, theirs = (lambda start, given, f=f: f(start, given) for f in (lambda *at: recurrence(step, *at), loop))
-    same(ours(START, given), theirs(START, given))
+    assert_same(ours(START, given), theirs(START, given))
     along = jax.tree.map(lambda part: jnp.asarray(RNG.normal(size=part.shape)), (START, given))
-    same(*(jax.jvp(f, (START, given), along)[1] for f in (ours, theirs)))
+    assert_same(*(jax.jvp(f, (START, given), along)[1] for f in (ours, theirs)))
     back = jax.tree.map(lambda part: jnp.asarray(RNG.normal(size=part.shape)), ours(START, given))
-    same(*(jax.vjp(f, START, given)[1](back) for f in (ours, theirs)))
+    assert_same(*(jax.vjp(f, START, given)[1](back) for f in (ours, theirs)))
 
 
 def test_second_derivatives_are_the_loops() -> None:
@@ -49,7 +49,7 @@ def test_second_derivatives_are_the_loops() -> None:
     def total(f: object, start: tuple) -> jax.Array:
         return sum(jnp.sin(part).sum() for part in jax.tree.leaves(f(start, given)))
 
-    same(*(jax.hessian(lambda start, f=f: total(f, start))(START) for f in (lambda *at: recurrence(step, *at), loop)))
+    assert_same(*(jax.hessian(lambda start, f=f: total(f, start))(START) for f in (lambda *at: recurrence(step, *at), loop)))
 
 
 def test_many_recurrences_side_by_side_are_each_their_own() -> None:
@@ -57,4 +57,4 @@ def test_many_recurrences_side_by_side_are_each_their_own() -> None:
     given = inputs(5)
     together = jax.vmap(lambda start: recurrence(step, start, given))(starts)
     for i in range(2):
-        same(jax.tree.map(lambda part, i=i: part[i], together), loop(jax.tree.map(lambda part, i=i: part[i], starts), given))
+        assert_same(jax.tree.map(lambda part, i=i: part[i], together), loop(jax.tree.map(lambda part, i=i: part[i], starts), given))

@@ -76,11 +76,12 @@ def test_a_spill_has_the_moments_and_slopes_of_what_lies_above_zero() -> None:
             np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-8)
 
 
-def test_slopes_of_the_path_are_those_of_a_plain_loop(loads: tuple[np.ndarray, np.ndarray]) -> None:
-    work, scheduled = loads
+@pytest.mark.parametrize("days", [1.0, 5.0])
+def test_slopes_of_the_path_are_those_of_a_plain_loop(loads: tuple[np.ndarray, np.ndarray], days: float) -> None:
+    work, scheduled = (days * part for part in loads)
 
     def stepwise(one: object, load: object) -> jax.Array:
-        """Backlog and fatigue, day by day, as the module's own steps say."""
+        """Backlog and fatigue, step by step; a step of several days meets its backlog on each of them."""
         backlog, variance, fatigue = flow.rested(PROVIDERS)
         total = 0.0
         for t in range(STEPS):
@@ -88,11 +89,12 @@ def test_slopes_of_the_path_are_those_of_a_plain_loop(loads: tuple[np.ndarray, n
             share = jnp.where(worked, one.cleared, one.cleared_off)
             capacity = load.scheduled[t] * one.usable
             offered = backlog + load.work[t]
-            over = flow.spill(offered - capacity, jnp.sqrt(load.variance[t] + variance + flow.LEAST_SD**2))
+            of = jnp.maximum(load.open_days[t], 1.0)
+            over = flow.spill((offered - capacity) / of, jnp.sqrt(load.variance[t] / of + variance / of**2 + flow.LEAST_SD**2))
             kept = one.memory ** load.open_days[t]
             fatigue = kept * fatigue + (1.0 - kept) * jnp.where(worked, offered / jnp.where(worked, capacity, 1.0), 0.0)
-            backlog, variance = (1.0 - share) * over.mean, jnp.square(1.0 - share) * over.variance
-            total += (jnp.sin(backlog / 100.0) + jnp.sqrt(variance + 1.0) + jnp.square(fatigue) + share * over.mean).sum()
+            backlog, variance = (1.0 - share) * of * over.mean, jnp.square(1.0 - share) * of * over.variance
+            total += (jnp.sin(backlog / 100.0) + jnp.sqrt(variance + 1.0) + jnp.square(fatigue) + share * of * over.mean).sum()
         return total
 
     def at_once(one: object, load: object) -> jax.Array:
@@ -100,7 +102,8 @@ def test_slopes_of_the_path_are_those_of_a_plain_loop(loads: tuple[np.ndarray, n
         variance = jnp.square(1.0 - path.share) * path.spilled_variance
         return (jnp.sin(path.backlog / 100.0) + jnp.sqrt(variance + 1.0) + jnp.square(path.fatigue) + path.after_hours).sum()
 
-    given = habits(), of(work, 400.0, scheduled)
+    load = of(work, 400.0, scheduled)
+    given = habits(), load._replace(open_days=days * load.open_days)
     assert float(at_once(*given)) == pytest.approx(float(stepwise(*given)), rel=1e-12)
     ours, theirs = ((lambda one, work, f=f: f(one, given[1]._replace(work=work))) for f in (at_once, stepwise))
     jax.tree.map(
