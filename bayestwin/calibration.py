@@ -20,11 +20,12 @@ from bayestwin.answers import answers
 from bayestwin.errors import Fault, Interrupted, WriteError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
-from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, load_run, new_run, write_json, write_tables, write_tree
+from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, file_hashes, load_run, new_run, write_json, write_tables, write_tree
 from bayestwin.sampled import sampled
 from bayestwin.study import Study, read_study
 from bayestwin.twin.answered import answered
 from bayestwin.twin.scenario import Scenario
+from bayestwin.unchanged import terms_sha256, there_already
 from bayestwin.unfinished import held, hold, is_begun, read_terms, terms_of
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ def calibrate(
     out: str | Path | None = None,
     say: Callable[[str], None] = lambda stage: None,
     watch: Callable[[Any], None] = lambda progress: None,
+    anew: bool = False,
 ) -> Run:
     """Calibrate a study and write a run folder.
 
-    The folder is written whatever the verdict; a failing one says so.
+    The folder is written whatever the verdict; a failing one says so. Where the run lies there already, of the same study, extracts,
+    model, settings, versions and code, and as it was written, it is given back as it is: its draws would be the same to the last bit.
 
     Args:
         study: a study, or its folder.
@@ -67,6 +70,7 @@ def calibrate(
         out: the run folder; `reports/<study>/<run>` by default.
         say: told the name of each stage as it begins.
         watch: told the sampler's progress.
+        anew: calibrate even if the run is there.
 
     Returns:
         The run, read back from disk.
@@ -81,7 +85,11 @@ def calibrate(
     with clock.stage("reading extracts"):
         prepared = prepare(study if isinstance(study, Study) else read_study(study))
     folder = Path(out) if out is not None else _run_folder(prepared, sampling)
-    return _written(folder, prepared, sampling, clock, watch, terms_of(prepared, sampling), resumed=False)
+    terms = terms_of(prepared, sampling)
+    if not anew and sampling.engine == Sampling.engine and (run := there_already(folder, terms, _as_asked(prepared.study))):
+        say(f"nothing has changed since this run was made ({run.manifest['created']}); --anew calibrates all the same")
+        return run
+    return _written(folder, prepared, sampling, clock, watch, terms, resumed=False)
 
 
 def resume(
@@ -121,7 +129,7 @@ def _written(
     prepare_device()
     try:
         with held(folder, terms, resumed) as checkpoint, new_run(folder) as scratch:
-            manifest = _fill(scratch, prepared, sampling, clock, watch, checkpoint)
+            manifest = _fill(scratch, prepared, sampling, clock, watch, checkpoint) | {"terms_sha256": terms_sha256(terms)}
             write_json(scratch / MANIFEST, manifest)
             with clock.stage("writing the report"):
                 write_report(load_run(scratch))
@@ -169,7 +177,13 @@ def _fill(
         write_tree(scratch / POSTERIOR, tree)
         if prepared.study.truth:
             shutil.copyfile(prepared.study.folder / prepared.study.truth, scratch / TRUTH)
+        manifest["files"] = file_hashes(scratch)
     return manifest
+
+
+def _as_asked(study: Study) -> dict[str, Any]:
+    """The forecast that a calibration makes."""
+    return {"horizon_weeks": study.horizon_weeks, "scenario": None}
 
 
 def versions() -> dict[str, str]:
@@ -198,7 +212,7 @@ def _manifest(
         "answers": answered(definition).as_row(),
         "priors": [row.as_row() for row in prepared.priors.values()],
         "sampling": asdict(sampling),
-        "forecast": {"horizon_weeks": study.horizon_weeks, "scenario": None},
+        "forecast": _as_asked(study),
         "limits": list(definition.limits),
         "device": described(),
         "versions": versions(),

@@ -39,6 +39,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Seed of every random number.")]
 Accept = Annotated[
     float, typer.Option(min=0.5, max=0.999, help="Acceptance that the step size is adapted to; whitened models take 0.9 at least.")
 ]
+Anew = Annotated[bool, typer.Option("--anew", help="Calibrate even if the run is there and nothing has changed since.")]
 AsOf = Annotated[datetime | None, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Rows known later are not seen.")]
 
 
@@ -75,6 +76,7 @@ def demo(
     ] = None,
     out: Out = None,
     seed: Seed = 0,
+    anew: Anew = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a study end to end and write its report: the bundled one, or the real NHS one."""
@@ -82,7 +84,7 @@ def demo(
         from bayestwin.demo import demo_study
 
         study, sampling, folder = demo_study(source, out, seed)
-        run = _calibrated(study, sampling, folder)
+        run = _calibrated(study, sampling, folder, anew)
     _finish(run, as_json)
 
 
@@ -154,6 +156,7 @@ def calibrate(
         Path | None,
         typer.Option("--resume", metavar="RUN", help="Go on with a calibration that was interrupted: the run that it would be."),
     ] = None,
+    anew: Anew = False,
     as_json: Json = False,
 ) -> None:
     """Calibrate a study; exit 3 when the verdict is FAIL (the run is written all the same)."""
@@ -165,7 +168,7 @@ def calibrate(
         )
     with _errors():
         sampling = Sampling(chains, draws, warmup, seed, target_accept, _engine(engine))
-        run = _calibrated(_study(folder, as_of), sampling, out) if folder is not None else _resumed(unfinished)
+        run = _calibrated(_study(folder, as_of), sampling, out, anew) if folder is not None else _resumed(unfinished)
     _finish(run, as_json)
 
 
@@ -241,7 +244,7 @@ def validate(
         from bayestwin.runs import MANIFEST, load_run
 
         of_run = (folder / MANIFEST).is_file()
-        run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None)
+        run = load_run(folder) if of_run else _calibrated(_study(folder, None), Sampling(), None, anew=False)
         with shown() as (say, watch):
             usual = OF_RUN if of_run else OF_STUDY
             simulated = {"replicates": replicates, "posterior_replicates": posterior_replicates}
@@ -383,12 +386,12 @@ def models_copy(name: str, folder: Annotated[Path, typer.Argument(metavar="DIR")
     _print({"folder": str(path)}, as_json, lambda a: a["folder"])
 
 
-def _calibrated(study: Any, sampling: Sampling, out: Path | None) -> Run:
+def _calibrated(study: Any, sampling: Sampling, out: Path | None, anew: bool) -> Run:
     from bayestwin.calibration import calibrate as calibrate_study
     from bayestwin.progress import shown
 
     with shown() as (say, watch):
-        return calibrate_study(study, sampling, out, say, watch)
+        return calibrate_study(study, sampling, out, say, watch, anew)
 
 
 def _rerun(folder: Path, as_json: bool) -> None:

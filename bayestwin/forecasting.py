@@ -7,7 +7,20 @@ from pathlib import Path
 
 from bayestwin.again import prepared_again
 from bayestwin.answers import answers
-from bayestwin.runs import ACCESS, MANIFEST, POSTERIOR, TRUTH, VALIDATION, Run, load_run, new_run, write_json, write_tables, write_tree
+from bayestwin.runs import (
+    ACCESS,
+    MANIFEST,
+    POSTERIOR,
+    TRUTH,
+    VALIDATION,
+    Run,
+    file_hashes,
+    load_run,
+    new_run,
+    write_json,
+    write_tables,
+    write_tree,
+)
 from bayestwin.twin.scenario import Scenario, read_scenario
 
 
@@ -44,6 +57,6 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
         for name in (TRUTH, ACCESS, VALIDATION):
             if (run.folder / name).is_file():
                 shutil.copyfile(run.folder / name, scratch / name)
-        write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked})
+        write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked, "files": file_hashes(scratch)})
         write_report(load_run(scratch))
     return load_run(folder)

@@ -6,6 +6,7 @@ first (`.NAME.previous`) and is put back by the next reader if the move never ca
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -204,6 +205,17 @@ def _mend(folder: Path) -> None:
     sweep(unfinished(folder))
     if sweep(folder.parent, folder.name) and folder.exists():
         shutil.rmtree(_aside(folder), ignore_errors=True)
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of a run's posterior, tables and truth, by file name."""
+    names = [name for name in (POSTERIOR, TRUTH, *(f"{table}.parquet" for table in TABLES)) if (folder / name).is_file()]
+
+    def hashed(name: str) -> str:
+        with open(folder / name, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    return {name: hashed(name) for name in names}
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -16,11 +16,12 @@ from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared
 from bayestwin.runs import MANIFEST, unfinished, write_json
 from bayestwin.scratch import claimed, told
+from bayestwin.unchanged import package_sha256
 
 if TYPE_CHECKING:
     from bayestwin.infer.checkpoint import Checkpoint
 
-FORMAT = 1  # of what lies in the folder
+FORMAT = 2  # of what lies in the folder
 TERMS = "terms.json"
 PACKAGES = ("bayestwin", "numpyro", "jax", "jaxlib", "numpy")  # that the draws, or what they mean, depend on
 ANEW = "or calibrate from the start"
@@ -43,6 +44,7 @@ def terms_of(prepared: Prepared, sampling: Sampling) -> dict[str, Any]:
         "files": {study.hierarchy.file: study.hierarchy_sha256} | {row["file"]: row["sha256"] for row in prepared.provenance},
         "sampling": asdict(sampling),
         "versions": {name: version(name) for name in PACKAGES},
+        "code": package_sha256(),
     }
 
 
@@ -96,6 +98,10 @@ def hold(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         for name, old in before["versions"].items()
         if now["versions"].get(name) != old
     ]
+    if before["code"] != now["code"] and before["versions"]["bayestwin"] == now["versions"]["bayestwin"]:
+        faults.append(
+            Fault("bayestwin", "its own files have changed since the calibration began", remedy=f"put them back as they were, {ANEW}")
+        )
     if faults:
         raise RunError(faults)
 

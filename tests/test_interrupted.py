@@ -27,7 +27,7 @@ from bayestwin.runs import unfinished
 # Saved after every chunk: a study so small is drawn before the first five seconds are over.
 PROGRAM = "from bayestwin.infer import checkpoint as c; c.EVERY, c.SHARE = 0.0, 1.0; from bayestwin.cli import app; app()"
 SAMPLING = bt.Sampling(chains=2, draws=1000, warmup=300)
-SETTINGS = [f"--{name}={getattr(SAMPLING, name)}" for name in ("chains", "draws", "warmup")]
+SETTINGS = [*(f"--{name}={getattr(SAMPLING, name)}" for name in ("chains", "draws", "warmup")), "--anew"]
 
 
 @pytest.fixture(autouse=True)
@@ -230,8 +230,12 @@ def test_what_has_changed_since_is_refused_and_named(study: Path, tmp_path: Path
     with pytest.raises(RunError, match=r"numpyro: another version than the calibration began with.*install it"):
         bt.resume(run)
     back()
-    back = edited(unfinished(run) / "terms.json", '"format": 1', '"format": 2')
-    with pytest.raises(RunError, match=r"terms\.json: is of another format: found '2'.*go on with the bayestwin that wrote it"):
+    back = edited(unfinished(run) / "terms.json", '"code": "', '"code": "1')
+    with pytest.raises(RunError, match=r"bayestwin: its own files have changed since the calibration began.*put them back"):
+        bt.resume(run)
+    back()
+    back = edited(unfinished(run) / "terms.json", '"format": 2', '"format": 1')
+    with pytest.raises(RunError, match=r"terms\.json: is of another format: found '1'.*go on with the bayestwin that wrote it"):
         bt.resume(run)
     back()
     (unfinished(run) / "terms.json").write_text("{", encoding="utf-8")
