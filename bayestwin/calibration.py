@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
@@ -20,7 +21,19 @@ from bayestwin.answers import answers
 from bayestwin.errors import Fault, Interrupted, WriteError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
-from bayestwin.runs import MANIFEST, POSTERIOR, TRUTH, Run, file_hashes, load_run, new_run, write_json, write_tables, write_tree
+from bayestwin.runs import (
+    MANIFEST,
+    POSTERIOR,
+    TRUTH,
+    Run,
+    add_to_tree,
+    file_hashes,
+    load_run,
+    new_run,
+    write_json,
+    write_tables,
+    write_tree,
+)
 from bayestwin.sampled import sampled
 from bayestwin.study import Study, read_study
 from bayestwin.twin.answered import answered
@@ -154,6 +167,8 @@ def _fill(
     scratch: Path, prepared: Prepared, sampling: Sampling, clock: Stopwatch, watch: Callable, checkpoint: Checkpoint
 ) -> dict[str, Any]:
     """Sample, judge and forecast into a scratch folder; returns the manifest."""
+    import xarray as xr
+
     from bayestwin.analyse.ridges import ridges_of
     from bayestwin.analyse.verdict import judge
     from bayestwin.infer.posterior import assemble
@@ -163,21 +178,26 @@ def _fill(
         draws = sampled(prepared, sampling, watch, checkpoint)
     with clock.stage("densities and predictive checks"):
         tree = assemble(definition, data, prepared.model, draws, sampling.seed)
-    with clock.stage("diagnostics"):
-        verdict = judge(tree)
-        ridges = ridges_of(tree["posterior"].to_dataset(), tree["prior"].to_dataset(), definition.ridges)
-    with clock.stage("forecast"):
-        tables, predictions = answers(prepared, tree["posterior"].to_dataset(), prepared.study.horizon_weeks, Scenario(), sampling.seed)
-        tree["predictions"] = predictions
-    with clock.stage("writing the posterior"):
-        write_tables(scratch, tables)
-        manifest = _manifest(prepared, sampling, verdict.as_row(), [ridge.as_row() for ridge in ridges], scratch)
-        manifest["resumed"] = checkpoint.resumed
-        tree.attrs.update(study=prepared.study.name, model=prepared.twin.name, model_sha256=prepared.twin.sha256, verdict=verdict.status)
-        write_tree(scratch / POSTERIOR, tree)
-        if prepared.study.truth:
-            shutil.copyfile(prepared.study.folder / prepared.study.truth, scratch / TRUTH)
-        manifest["files"] = file_hashes(scratch)
+    with ThreadPoolExecutor(1) as meanwhile:  # what takes long of writing is compression, which does not hold Python up
+        written = meanwhile.submit(write_tree, scratch / POSTERIOR, tree)
+        with clock.stage("diagnostics"):
+            verdict = judge(tree)
+            ridges = ridges_of(tree["posterior"].to_dataset(), tree["prior"].to_dataset(), definition.ridges)
+        with clock.stage("forecast"):
+            tables, predictions = answers(prepared, tree["posterior"].to_dataset(), prepared.study.horizon_weeks, Scenario(), sampling.seed)
+        with clock.stage("writing the posterior"):
+            write_tables(scratch, tables)
+            manifest = _manifest(prepared, sampling, verdict.as_row(), [ridge.as_row() for ridge in ridges], scratch)
+            manifest["resumed"] = checkpoint.resumed
+            last = xr.DataTree(children={"predictions": predictions})
+            last.attrs.update(
+                study=prepared.study.name, model=prepared.twin.name, model_sha256=prepared.twin.sha256, verdict=verdict.status
+            )
+            written.result()
+            add_to_tree(scratch / POSTERIOR, last)
+            if prepared.study.truth:
+                shutil.copyfile(prepared.study.folder / prepared.study.truth, scratch / TRUTH)
+            manifest["files"] = file_hashes(scratch)
     return manifest
 
 

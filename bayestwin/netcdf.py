@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,18 +32,21 @@ class Unfailing(io.FileIO):
         return size
 
 
-def write_netcdf(path: Path, tree: xr.DataTree | xr.Dataset, encoding: Mapping[str, Any] | None = None) -> None:
+def write_netcdf(
+    path: Path, tree: xr.DataTree | xr.Dataset, encoding: Mapping[str, Any] | None = None, mode: Literal["w", "a"] = "w"
+) -> None:
     """Write a DataTree or a dataset.
 
     Args:
         path: the file.
         tree: what is written.
         encoding: of variables, by path of their node in a tree.
+        mode: "w" for a new file, "a" to add to one that is there.
 
     Raises:
         OSError: if the disk is full.
     """
-    with Unfailing(path, "w+") as file:
-        tree.to_netcdf(file, engine="h5netcdf", encoding=encoding)
+    with Unfailing(path, {"w": "w+", "a": "r+"}[mode]) as file:
+        tree.to_netcdf(file, mode=mode, engine="h5netcdf", encoding=encoding)
     if file.failure is not None:
         raise file.failure

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayestwin.errors import Fault, RunError
 from bayestwin.netcdf import write_netcdf
-from bayestwin.scratch import replaced, scratch_for, settled, sweep
+from bayestwin.scratch import replaced, scratch_for, settled, sweep, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,19 +45,43 @@ class Run:
 
     @cached_property
     def tree(self) -> xr.DataTree:
-        """All groups of the posterior file, read into memory."""
+        """All groups of the posterior file, read into memory; most of it is `log_likelihood`."""
         import xarray as xr
 
+        with self._opened(xr.open_datatree) as tree:
+            return tree.load()
+
+    def group(self, name: str) -> xr.Dataset:
+        """One group of the posterior file, read into memory once: seconds less than all of them where a posterior is large.
+
+        Args:
+            name: of the group.
+        """
+        import xarray as xr
+
+        if "tree" in vars(self):  # no second copy of it
+            return self.tree[name].to_dataset()
+        if name not in self._groups:
+            with self._opened(xr.open_dataset, group=name) as group:
+                self._groups[name] = group.load()
+        return self._groups[name].copy()
+
+    @cached_property
+    def _groups(self) -> dict[str, xr.Dataset]:
+        return {}
+
+    @contextmanager
+    def _opened(self, opener: Callable, **options: str) -> Iterator[Any]:
         try:
-            with xr.open_datatree(self._part(POSTERIOR), engine="h5netcdf") as tree:
-                return tree.load()
+            with opener(self._part(POSTERIOR), engine="h5netcdf", **options) as found:
+                yield found
         except OSError as error:
             raise RunError([_damaged(self.folder / POSTERIOR, error)]) from error
 
     @property
     def posterior(self) -> xr.Dataset:
         """Posterior draws on named dims."""
-        return self.tree["posterior"].to_dataset()
+        return self.group("posterior")
 
     @property
     def verdict(self) -> Mapping[str, Any]:
@@ -238,11 +262,28 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
 
 def write_tree(path: Path, tree: xr.DataTree) -> None:
     """Write a DataTree as netCDF, lightly compressed."""
-    encoding: dict[str, dict[Any, dict[str, Any]]] = {
+    with replaced(path) as scratch:
+        write_netcdf(scratch, tree, _compressed(tree))
+
+
+def add_to_tree(path: Path, tree: xr.DataTree) -> None:
+    """Add groups and attributes to a netCDF file of a folder that is still being filled.
+
+    Args:
+        path: the file.
+        tree: what is added; no group of the file has a name of its groups.
+
+    Raises:
+        WriteError: if the disk is full.
+    """
+    with told(path):
+        write_netcdf(path, tree, _compressed(tree), mode="a")
+
+
+def _compressed(tree: xr.DataTree) -> dict[str, dict[Any, dict[str, Any]]]:
+    return {
         node.path: {
             name: {"zlib": True, "complevel": 1, "shuffle": True} for name, v in node.data_vars.items() if v.dtype.kind in "fi" and v.ndim
         }
         for node in tree.subtree
     }
-    with replaced(path) as scratch:
-        write_netcdf(scratch, tree, encoding)

@@ -19,18 +19,19 @@ from bayestwin import scratch as module
 from bayestwin.errors import WriteError
 from bayestwin.library import copy_model
 from bayestwin.netcdf import write_netcdf
-from bayestwin.runs import load_run, new_run, replaced, unfinished, write_json, write_tables, write_tree
+from bayestwin.runs import add_to_tree, load_run, new_run, replaced, unfinished, write_json, write_tables, write_tree
 
 SHORT = bt.Sampling(chains=2, draws=50, warmup=50)
 
 
-def tree(draws: int) -> xr.DataTree:
-    return xr.DataTree.from_dict({"posterior": xr.Dataset({"x": (("chain", "draw"), np.random.default_rng(1).normal(size=(2, draws)))})})
+def tree(draws: int, group: str = "posterior") -> xr.DataTree:
+    return xr.DataTree.from_dict({group: xr.Dataset({"x": (("chain", "draw"), np.random.default_rng(1).normal(size=(2, draws)))})})
 
 
 def written(folder: Path, draws: int) -> None:
     with new_run(folder) as scratch:
         write_tree(scratch / "posterior.nc", tree(draws))
+        add_to_tree(scratch / "posterior.nc", tree(draws // 5, "predictions"))
         write_tables(scratch, {"forecast": pd.DataFrame({"x": np.random.default_rng(2).normal(size=draws)})})
         write_json(scratch / "manifest.json", {"draws": draws})
 
@@ -58,7 +59,7 @@ def fill(disk: Path, left: int) -> None:
 
 
 # Wherever in the netCDF file, the table or the manifest space ends.
-@pytest.mark.parametrize("left", [0, 4096, 16_384, 32_768, 65_536, 131_072, 196_608, 204_800])
+@pytest.mark.parametrize("left", [0, 4096, 16_384, 32_768, 65_536, 131_072, 143_360, 155_648, 163_840, 196_608, 204_800])
 def test_a_disk_that_fills_while_a_run_is_written_keeps_the_earlier_run(small_disk: Path, left: int) -> None:
     folder = small_disk / "run"
     written(folder, 100)

@@ -1,11 +1,13 @@
 """A whole run of a tiny study: what is written, what is read back, what happens when things go wrong."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -275,3 +277,28 @@ def test_cli_errors_have_no_traceback(tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "StudyError" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_group_is_read_by_itself_and_once(run: bt.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, again = bt.load_run(run.folder), bt.load_run(run.folder)
+    read: list[str | None] = []
+    opened = xr.open_dataset
+
+    def seen(*given: Any, **named: Any) -> xr.Dataset:
+        read.append(named.get("group"))
+        return opened(*given, **named)
+
+    monkeypatch.setattr(xr, "open_dataset", seen)
+    for name in ("posterior", "prior", "posterior"):
+        xr.testing.assert_identical(again.group(name), whole.tree[name].to_dataset())
+        xr.testing.assert_identical(whole.group(name), whole.tree[name].to_dataset())
+    assert read == ["posterior", "prior"]
+    again.group("prior")["new"] = 1
+    assert "new" not in again.group("prior")
+
+
+def test_a_group_of_a_damaged_file_is_named(run: bt.Run, tmp_path: Path) -> None:
+    shutil.copytree(run.folder, tmp_path / "run")
+    (tmp_path / "run" / "posterior.nc").write_bytes(b"no netCDF")
+    with pytest.raises(RunError, match=r"posterior\.nc: is damaged"):
+        bt.load_run(tmp_path / "run").group("prior")

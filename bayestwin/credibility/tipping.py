@@ -20,7 +20,7 @@ def tipping_points(run: Run) -> Iterator[Check]:
         run: a loaded run.
     """
     known = answered_by_run(run.manifest)
-    found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), known.headline)
+    found = bands(run.sensitivity, run.posterior, run.group("predictions"), known.headline)
     furthest: dict[str, Band] = {}
     for band in found:
         furthest[band.parameter] = max(furthest.get(band.parameter, band), band, key=lambda one: (one.tips_within, max(one.shares)))

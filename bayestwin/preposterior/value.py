@@ -126,7 +126,7 @@ def selected(run: Run, prepared: Prepared) -> list[dict[str, Any]]:
     scenario, definition = run.manifest["forecast"]["scenario"], prepared.twin.definition
     if scenario is not None and scenario["change"]:
         return []
-    found = bands(run.sensitivity, run.posterior, run.tree["predictions"].to_dataset(), definition.quantities)
+    found = bands(run.sensitivity, run.posterior, run.group("predictions"), definition.quantities)
     known = {**selections(prepared.study, prepared.twin), **informed_selections(prepared.study, run.posterior)}
     return rows.selected(found, known, definition.whole)
 

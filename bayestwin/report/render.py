@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import numpy as np
 import pandas as pd
+import xarray as xr
 from markupsafe import Markup
 
 from bayestwin.analyse.ranks import p_uniform
@@ -27,11 +28,9 @@ from bayestwin.scratch import replaced
 from bayestwin.twin.answered import Answered, answered_by_run
 from bayestwin.twin.twin import Quantity
 
-if TYPE_CHECKING:
-    import xarray as xr
-
 RANKED = 8
 MOVED = 8  # parameters that are shown with and without the discrepancy
+SHOWN = ("prior", "constant_data", "observed_data", "posterior_predictive", "predictions")  # groups beside the posterior
 PANELS = 12  # places that a figure of panels shows
 
 
@@ -80,7 +79,7 @@ def _access(run: Run, known: Answered) -> AccessShown | None:
 
 
 def _content(run: Run, known: Answered, truth: xr.Dataset | None) -> dict[str, Any]:
-    tree, posterior = run.tree, run.posterior
+    tree, posterior = xr.DataTree.from_dict({name: run.group(name) for name in SHOWN}), run.posterior
     contracted = tables.contraction(posterior, tree["prior"].to_dataset())
     kept = contracted[contracted["contraction"] < tables.KEEPS_PRIOR]
     names = tree["constant_data"][known.names].to_series()
@@ -152,9 +151,7 @@ def _truth(run: Run, truth: xr.Dataset) -> dict[str, Any]:
 def _ranked(run: Run) -> list[str]:
     """Scalar parameters to show by rank: those that the verdict found worst, then others."""
     scalars = [
-        row["parameter"]
-        for row in tables.contraction(run.posterior, run.tree["prior"].to_dataset()).to_dict("records")
-        if "[" not in row["parameter"]
+        row["parameter"] for row in tables.contraction(run.posterior, run.group("prior")).to_dict("records") if "[" not in row["parameter"]
     ]
     worst = [row["name"] for row in run.verdict["worst"] if row["name"] in scalars]
     return list(dict.fromkeys(worst + scalars))[:RANKED]
