@@ -57,12 +57,24 @@ class Layout(NamedTuple):
     Attributes:
         own: of each unit's in the flat vector, (unit, slot).
         shared: of all others in the flat vector, (shared,).
-        near: of those a unit's unknowns lean on among the shared ones, (unit, near): other groups' are left out.
+        near: of those a unit's unknowns lean on among the shared ones, (unit, near): other groups' are left out. The first are the same for
+            all units, and the first of the shared ones.
     """
 
     own: np.ndarray
     shared: np.ndarray
     near: np.ndarray
+
+    @property
+    def of_all(self) -> int:
+        """How many of the shared unknowns all units lean on."""
+        first = np.arange(self.near.shape[1])
+        return int(np.cumprod((self.near == first).all(0)).sum())
+
+    @property
+    def order(self) -> np.ndarray:
+        """Where each unknown lies when those of units come first, (unknown,)."""
+        return np.argsort(np.concatenate([self.own.ravel(), self.shared]))
 
 
 class Whitening(NamedTuple):
@@ -71,37 +83,48 @@ class Whitening(NamedTuple):
     Attributes:
         centre: flat unknowns at the mode.
         own: (unit, slot, slot) inverse roots of the units' blocks.
-        slope: (unit, slot, near) how a unit's unknowns follow the shared ones.
+        slope: (unit × slot, of all) how units' unknowns follow the shared ones that all lean on: one matrix, for one product.
+        group_slope: (unit, slot, of group) how they follow those of their group.
         shared: (shared, shared) inverse root of the shared block, less what units tell of it.
     """
 
     centre: Float[Array, " unknown"]
     own: Float[Array, "unit slot slot"]
-    slope: Float[Array, "unit slot near"]
+    slope: Float[Array, "element of_all"]
+    group_slope: Float[Array, "unit slot of_group"]
     shared: Float[Array, "shared shared"]
 
     def __call__(self, q: Float[Array, " unknown"], places: Layout) -> Float[Array, " unknown"]:
         """The unknowns of whitened coordinates, both flat."""
-        common = self.shared @ q[places.shared]
-        each = jnp.einsum("ust,ut->us", self.own, q[places.own]) - jnp.einsum("usn,un->us", self.slope, common[places.near])
-        moved = jnp.zeros_like(q).at[places.shared].set(common).at[places.own.ravel()].set(each.ravel())
-        return self.centre + moved
+        xp = q.__array_namespace__()
+        common, of_all = self.shared @ q[places.shared], places.of_all
+        each = (
+            xp.einsum("ust,ut->us", self.own, q[places.own])
+            - (self.slope @ common[:of_all]).reshape(places.own.shape)
+            - xp.einsum("usn,un->us", self.group_slope, common[places.near[:, of_all:]])
+        )
+        return self.centre + xp.concatenate([each.reshape(-1), common])[places.order]
+
+    def of_numbers(self, q: Float[np.ndarray, " unknown"], places: Layout) -> Float[np.ndarray, " unknown"]:
+        """The same by NumPy: JAX would compile every operation, which takes longer than they do."""
+        return jax.tree.map(np.asarray, self)(q, places)
 
     def about(self, middle: Float[np.ndarray, " unknown"], places: Layout) -> Whitening:
         """The same map from coordinates of another origin: what was `middle` is zero."""
-        return self._replace(centre=self(jnp.asarray(middle), places))
+        return self._replace(centre=jnp.asarray(self.of_numbers(middle, places)))
 
     def scaled(self, scale: Float[np.ndarray, " unknown"], places: Layout) -> Whitening:
         """The same map from coordinates measured in other units: what was `scale` is one."""
-        own, shared = (jnp.asarray(scale[part]) for part in (places.own, places.shared))
-        return self._replace(own=self.own * own[:, None, :], shared=self.shared * shared)
+        own, shared = np.asarray(self.own) * scale[places.own][:, None, :], np.asarray(self.shared) * scale[places.shared]
+        return self._replace(own=jnp.asarray(own), shared=jnp.asarray(shared))
 
 
 def unchanged(places: Layout) -> Whitening:
     """The whitening that leaves unknowns as they are."""
-    (units, slots), shared, near = places.own.shape, places.shared.size, places.near.shape[1]
+    (units, slots), shared, near, of_all = places.own.shape, places.shared.size, places.near.shape[1], places.of_all
     own = jnp.broadcast_to(jnp.eye(slots), (units, slots, slots))
-    return Whitening(jnp.zeros(units * slots + shared), own, jnp.zeros((units, slots, near)), jnp.eye(shared))
+    slopes = jnp.zeros((units * slots, of_all)), jnp.zeros((units, slots, near - of_all))
+    return Whitening(jnp.zeros(units * slots + shared), own, *slopes, jnp.eye(shared))
 
 
 def layout(values: Mapping[str, Array], nesting: Nesting) -> Layout:
@@ -118,11 +141,11 @@ def layout(values: Mapping[str, Array], nesting: Nesting) -> Layout:
         return [np.moveaxis(places[name], axis, 0).reshape(places[name].shape[axis], -1) for name, axis in axes.items()]
 
     own = np.concatenate(along(nesting.unit_axes), axis=1)
-    shared = np.setdiff1d(np.arange(flat.size), own)
     by_group = np.concatenate([np.empty((nesting.group_of.max() + 1, 0), int), *along(nesting.group_axes)], axis=1)
-    of_all = np.setdiff1d(shared, by_group)
-    near = np.concatenate([np.broadcast_to(of_all, (len(own), of_all.size)), by_group[nesting.group_of]], axis=1)
-    return Layout(own, shared, np.searchsorted(shared, near))
+    of_all = np.setdiff1d(np.arange(flat.size), np.concatenate([own.ravel(), by_group.ravel()]))
+    first = np.broadcast_to(np.arange(of_all.size), (len(own), of_all.size))
+    of_group = of_all.size + np.arange(by_group.size).reshape(by_group.shape)
+    return Layout(own, np.concatenate([of_all, by_group.ravel()]), np.concatenate([first, of_group[nesting.group_of]], axis=1))
 
 
 def undivided(size: int) -> Layout:
@@ -170,7 +193,9 @@ def whitening(centre: np.ndarray, places: Layout, found: Arrow) -> Whitening:
     slope = roots @ (roots @ found.border)
     left = found.shared.copy()
     np.subtract.at(left, (places.near[:, :, None], places.near[:, None, :]), found.border.swapaxes(1, 2) @ slope)
-    return Whitening(*map(jnp.asarray, (centre, roots, slope, inverse_root(left))))
+    of_all = places.of_all
+    slopes = slope[..., :of_all].reshape(places.own.size, of_all), slope[..., of_all:]
+    return Whitening(*map(jnp.asarray, (centre, roots, *slopes, inverse_root(left))))
 
 
 def inverse_root[Matrices: (np.ndarray, Array)](curved: Matrices) -> Matrices:
@@ -254,7 +279,7 @@ def whitened(
     found, origin = at(mode(lambda flat: finite(flat, as_they_are), start, EVALUATIONS[0])), np.zeros(start.size)
     for _ in range(ROUNDS):
         q = mode(partial(finite, found=found), origin, EVALUATIONS[1])
-        found = at(np.asarray(found(jnp.asarray(q), places), float))
+        found = at(found.of_numbers(q, places))
         if np.abs(finite(origin, found)[1]).max() < NEAR:
             break
     return found

@@ -57,6 +57,20 @@ def test_every_unknown_has_one_place() -> None:
     assert places.own.shape == (UNITS, SLOTS)
     assert [sorted(places.shared[near]) for near in places.near] == [[0, 1, 2 + group, 4 + group] for group in GROUP_OF]
     assert sorted([*places.own.ravel(), *places.shared]) == list(range(SIZE))
+    assert places.of_all == SHARED
+    assert np.concatenate([places.own.ravel(), places.shared])[places.order].tolist() == list(range(SIZE))
+    assert undivided(3).of_all == 0
+
+
+def test_numbers_go_where_traced_unknowns_go() -> None:
+    curved, places = arrow(), layout(NAMES, NESTING)
+    white, q = (
+        whitening(np.arange(SIZE) / 9.0, places, curvature(lambda x: curved @ x, np.ones(SIZE), places)),
+        np.linspace(-1.0, 1.0, SIZE),
+    )
+    found = white.of_numbers(q, places)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, jax.jit(lambda q: white(q, places))(q), rtol=1e-12)
 
 
 def test_probes_along_slots_give_the_whole_arrow() -> None:
