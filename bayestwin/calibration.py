@@ -38,7 +38,7 @@ from bayestwin.sampled import sampled
 from bayestwin.study import Study, read_study
 from bayestwin.twin.answered import answered
 from bayestwin.twin.scenario import Scenario
-from bayestwin.unchanged import terms_sha256, there_already
+from bayestwin.unchanged import fingerprint, there_already
 from bayestwin.unfinished import held, hold, is_begun, read_terms, terms_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def calibrate(
     """Calibrate a study and write a run folder.
 
     The folder is written whatever the verdict; a failing one says so. Where the run lies there already, of the same study, extracts,
-    model, settings, versions and code, and as it was written, it is given back as it is: its draws would be the same to the last bit.
+    model, settings, versions and code, and as it was written, it is given back as it is (`unchanged.py`).
 
     Args:
         study: a study, or its folder.
@@ -99,8 +99,8 @@ def calibrate(
         prepared = prepare(study if isinstance(study, Study) else read_study(study))
     folder = Path(out) if out is not None else _run_folder(prepared, sampling)
     terms = terms_of(prepared, sampling)
-    if not anew and sampling.engine == Sampling.engine and (run := there_already(folder, terms, _as_asked(prepared.study))):
-        say(f"nothing has changed since this run was made ({run.manifest['created']}); --anew calibrates all the same")
+    if not anew and sampling.engine == Sampling.engine and (run := there_already(folder, terms)):
+        say(f"unchanged since {run.manifest['created'][:16].replace('T', ' ')} (or --anew)")
         return run
     return _written(folder, prepared, sampling, clock, watch, terms, resumed=False)
 
@@ -142,7 +142,8 @@ def _written(
     prepare_device()
     try:
         with held(folder, terms, resumed) as checkpoint, new_run(folder) as scratch:
-            manifest = _fill(scratch, prepared, sampling, clock, watch, checkpoint) | {"terms_sha256": terms_sha256(terms)}
+            manifest = _fill(scratch, prepared, sampling, clock, watch, checkpoint)
+            manifest["fingerprint"] = fingerprint(terms, manifest)
             write_json(scratch / MANIFEST, manifest)
             with clock.stage("writing the report"):
                 write_report(load_run(scratch))
@@ -201,11 +202,6 @@ def _fill(
     return manifest
 
 
-def _as_asked(study: Study) -> dict[str, Any]:
-    """The forecast that a calibration makes."""
-    return {"horizon_weeks": study.horizon_weeks, "scenario": None}
-
-
 def versions() -> dict[str, str]:
     """Of Python and of the packages that a run rests on."""
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
@@ -232,7 +228,7 @@ def _manifest(
         "answers": answered(definition).as_row(),
         "priors": [row.as_row() for row in prepared.priors.values()],
         "sampling": asdict(sampling),
-        "forecast": _as_asked(study),
+        "forecast": {"horizon_weeks": study.horizon_weeks, "scenario": None},
         "limits": list(definition.limits),
         "device": described(),
         "versions": versions(),

@@ -46,8 +46,8 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
     prepare_device()
     prepared = prepared_again(run)
     chosen = read_scenario(scenario, prepared.twin.definition.changes, prepared.labels) if scenario is not None else Scenario()
-    tables, predictions = answers(prepared, run.posterior, weeks, chosen, run.manifest["sampling"]["seed"])
     tree = run.tree.copy()
+    tables, predictions = answers(prepared, run.posterior, weeks, chosen, run.manifest["sampling"]["seed"])
     tree["predictions"] = predictions
     asked = {"horizon_weeks": weeks, "scenario": chosen.model_dump(mode="json") if scenario is not None else None}
     folder = Path(out) if out is not None else run.folder
@@ -57,6 +57,7 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
         for name in (TRUTH, ACCESS, VALIDATION):
             if (run.folder / name).is_file():
                 shutil.copyfile(run.folder / name, scratch / name)
-        write_json(scratch / MANIFEST, {**run.manifest, "forecast": asked, "files": file_hashes(scratch)})
+        told = {name: value for name, value in run.manifest.items() if name != "fingerprint"}  # it is no longer what `calibrate` writes
+        write_json(scratch / MANIFEST, {**told, "forecast": asked, "files": file_hashes(scratch)})
         write_report(load_run(scratch))
     return load_run(folder)

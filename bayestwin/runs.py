@@ -49,6 +49,7 @@ class Run:
         import xarray as xr
 
         with self._opened(xr.open_datatree) as tree:
+            self._groups.clear()  # they would be second copies
             return tree.load()
 
     def group(self, name: str) -> xr.Dataset:
@@ -59,7 +60,7 @@ class Run:
         """
         import xarray as xr
 
-        if "tree" in vars(self):  # no second copy of it
+        if "tree" in vars(self):
             return self.tree[name].to_dataset()
         if name not in self._groups:
             with self._opened(xr.open_dataset, group=name) as group:
@@ -165,9 +166,12 @@ def load_run(folder: str | Path) -> Run:
         remedy = "give a folder that `bayestwin calibrate` wrote"
         raise RunError([Fault(str(folder / name), "file is missing", expected="a whole run folder", remedy=remedy) for name in missing])
     try:
-        return Run(folder, json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict):
+            raise ValueError(f"{type(manifest).__name__} in place of an object")
     except ValueError as error:
         raise RunError([_damaged(folder / MANIFEST, error)]) from error
+    return Run(folder, manifest)
 
 
 def _damaged(file: Path, error: Exception) -> Fault:

@@ -141,6 +141,11 @@ class Study(BaseModel):
         """Hash of the table of units."""
         return hashlib.sha256((self.folder / self.hierarchy.file).read_bytes()).hexdigest()
 
+    @property
+    def truth_sha256(self) -> str | None:
+        """Hash of the true values, where the study was simulated."""
+        return hashlib.sha256((self.folder / self.truth).read_bytes()).hexdigest() if self.truth else None
+
     def at(self, as_of: date) -> Study:
         """The same study asked as of another date."""
         moved = self.model_copy(update={"as_of": as_of})

@@ -16,7 +16,7 @@ from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared
 from bayestwin.runs import MANIFEST, unfinished, write_json
 from bayestwin.scratch import claimed, told
-from bayestwin.unchanged import package_sha256
+from bayestwin.unchanged import CODE_SHA256, dependencies, folder_sha256
 
 if TYPE_CHECKING:
     from bayestwin.infer.checkpoint import Checkpoint
@@ -35,16 +35,17 @@ def is_begun(folder: Path) -> bool:
 
 
 def terms_of(prepared: Prepared, sampling: Sampling) -> dict[str, Any]:
-    """What a calibration is of: if all of it is the same, so are the draws."""
-    study = prepared.study
+    """What a calibration is of: if all of it is the same, so is the run, on the same machine to the last bit."""
+    study, twin = prepared.study, prepared.twin
     return {
         "format": FORMAT,
-        "study": {"folder": str(study.folder), "as_of": str(study.as_of), "sha256": study.sha256},
-        "model": {"folder": str(prepared.twin.folder), "sha256": prepared.twin.sha256},
+        "study": {"folder": str(study.folder), "as_of": str(study.as_of), "sha256": study.sha256, "truth": study.truth_sha256},
+        "model": {"folder": str(twin.folder), "sha256": twin.sha256, "files": folder_sha256(twin.folder)},
         "files": {study.hierarchy.file: study.hierarchy_sha256} | {row["file"]: row["sha256"] for row in prepared.provenance},
         "sampling": asdict(sampling),
         "versions": {name: version(name) for name in PACKAGES},
-        "code": package_sha256(),
+        "code": CODE_SHA256,
+        "dependencies": dependencies(),
     }
 
 

@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from bayestwin.again import prepared_again
 from bayestwin.analyse.forecast import LEVELS
 from bayestwin.cli import app
 from bayestwin.errors import RunError, ScenarioError
+from bayestwin.netcdf import write_netcdf
 from bayestwin.preposterior.value import selected
 from bayestwin.runs import new_run
 
@@ -302,3 +305,27 @@ def test_a_group_of_a_damaged_file_is_named(run: bt.Run, tmp_path: Path) -> None
     (tmp_path / "run" / "posterior.nc").write_bytes(b"no netCDF")
     with pytest.raises(RunError, match=r"posterior\.nc: is damaged"):
         bt.load_run(tmp_path / "run").group("prior")
+
+
+def test_a_fault_in_the_forecast_leaves_nothing_though_the_posterior_is_being_written(
+    study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, written = threading.Event(), []
+
+    def slowly(path: Path, *given: Any, **named: Any) -> None:
+        begun.set()
+        time.sleep(0.5)
+        write_netcdf(path, *given, **named)
+        written.append(path)
+
+    def fails(*given: Any) -> Any:
+        assert begun.wait(5.0)
+        assert not written
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("bayestwin.runs.write_netcdf", slowly)
+    monkeypatch.setattr("bayestwin.calibration.answers", fails)
+    with pytest.raises(ZeroDivisionError):
+        bt.calibrate(bt.read_study(study), bt.Sampling(chains=2, draws=60, warmup=60), tmp_path / "run")
+    assert len(written) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [".run.unfinished"]

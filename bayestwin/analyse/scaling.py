@@ -32,16 +32,16 @@ def power_scaling(run: Run) -> Rows:
         A row for each parameter and `source` ("prior", or a stream): `value`, and of a stream `noise`, the largest value that any parameter has
         when the weights are given to other draws.
     """
-    posterior, stated = run.posterior, {row["name"] for row in run.manifest["priors"]}
+    posterior, prior, stated = run.posterior, run.group("log_prior"), {row["name"] for row in run.manifest["priors"]}
     names = [str(name) for name, values in posterior.data_vars.items() if values.ndim == 2 and name in stated]
     if not names:
         return []
     density = {
         str(stream): values.astype(float).sum([dim for dim in values.dims if dim not in SAMPLES])
-        for stream, values in run.tree["log_likelihood"].data_vars.items()
+        for stream, values in run.group("log_likelihood").data_vars.items()
     }
     # All priors at once would move so much that weights are mostly noise; one by itself has hardly any.
-    own = {name: _sensitivity(posterior[[name]], run.tree["log_prior"].to_dataset()[name])[name] for name in names}
+    own = {name: _sensitivity(posterior[[name]], prior[name])[name] for name in names}
     rows = [{"parameter": name, "source": PRIOR, "value": value, "noise": None} for name, value in own.items()]
     return rows + [row for stream, values in density.items() for row in _of_stream(posterior[names], stream, values)]
 

@@ -53,7 +53,7 @@ def compare(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _alike(runs: Sequence[Run]) -> list[str]:
     """Streams of which every run was told the same, in the same cells."""
-    every, each = ([run.tree[group].to_dataset() for run in runs] for group in ("observed_data", "log_likelihood"))
+    every, each = ([run.group(group) for run in runs] for group in ("observed_data", "log_likelihood"))
     common = [str(name) for name in every[0].data_vars if all(name in other for other in every)]
     alike = [name for name in common if all(one[name].equals(other[name]) for one, other in pairwise(every))]
     same = [name for name in alike if len({values[name].isel(chain=0, draw=0).shape for values in each}) == 1]
@@ -66,7 +66,7 @@ def _alike(runs: Sequence[Run]) -> list[str]:
 def _cells(run: Run, stream: str) -> Cells:
     """A stream's cells, those that a validation has left out by refits as these found them."""
     rows = (run.validation or {}).get("loo", [])
-    return refitted(cells_left_out(run.tree["log_likelihood"].to_dataset()[stream]), [row for row in rows if row["stream"] == stream])
+    return refitted(cells_left_out(run.group("log_likelihood")[stream]), [row for row in rows if row["stream"] == stream])
 
 
 def _joined(parts: Any) -> Cells:

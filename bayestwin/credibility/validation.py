@@ -127,7 +127,7 @@ def _refitted(
         "sites": left_out(study, refits.folds, REFIT) if refits.folds else [],
         "replicates": replicates(study, refits.replicates, SIMULATED),
         "posterior_replicates": posterior_replicates(study, refits.posterior_replicates, SIMULATED, run.posterior),
-        "loo": without_influential(study, run.tree["log_likelihood"].to_dataset(), refits.loo, REFIT) if refits.loo else [],
+        "loo": without_influential(study, run.group("log_likelihood"), refits.loo, REFIT) if refits.loo else [],
         "density": [second_density(study, run.posterior, SIMULATED.seed)] if refits.density else [],
         "second": [second_engine(study, SECOND)] if refits.second else [],
     }

@@ -252,8 +252,8 @@ def load_twin(name: str, base: Path | None = None) -> Twin:
     """
     folder = find_model(name, base).resolve()
     digest = hashlib.sha256()
-    for file in sorted(folder.glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0" + file.read_bytes())
     package = f"bayestwin_model_{folder.name}_{digest.hexdigest()[:12]}"
     module = sys.modules.get(package) or _import(package, folder)
     definition = getattr(module, "MODEL", None)

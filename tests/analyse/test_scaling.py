@@ -19,8 +19,11 @@ class Drawn:
         self.posterior = xr.Dataset({"seen": (dims, seen), "unseen": (dims, unseen)})
         priors = {name: (dims, -0.5 * np.square(values)) for name, values in (("seen", seen), ("unseen", unseen))}
         likelihood = {"told": ((*dims, "cell"), cells), "crowd": ((*dims, "other"), crowd)}
-        self.tree = xr.DataTree.from_dict({"log_prior": xr.Dataset(priors), "log_likelihood": xr.Dataset(likelihood)})
+        self.groups = {"log_prior": xr.Dataset(priors), "log_likelihood": xr.Dataset(likelihood)}
         self.manifest = {"priors": [{"name": "seen"}, {"name": "unseen"}]}
+
+    def group(self, name: str) -> xr.Dataset:
+        return self.groups[name]
 
 
 @pytest.fixture(scope="module")

@@ -36,13 +36,16 @@ class Told:
         dims = ("chain", "draw", "cell")
         likelihood = xr.Dataset({"cells": (dims, -0.5 * np.square(y - mean) - 0.5 * np.log(2 * np.pi))})
         self.folder = Path(name)
-        self.tree = xr.DataTree.from_dict({"log_likelihood": likelihood, "observed_data": xr.Dataset({"cells": ("cell", y)})})
+        self.groups = {"log_likelihood": likelihood, "observed_data": xr.Dataset({"cells": ("cell", y)})}
+
+    def group(self, name: str) -> xr.Dataset:
+        return self.groups[name]
 
 
 def test_the_difference_is_that_of_the_log_densities_and_its_error_that_of_their_spread() -> None:
     one, other = Told("true"), Told("off", 1.0)
     best, worse = bt.compare([other, one])["streams"]
-    y = one.tree["observed_data"]["cells"].to_numpy()
+    y = one.group("observed_data")["cells"].to_numpy()
     apart = -0.5 * np.square(y - 1.0) + 0.5 * np.square(y)
     assert (best["run"], best["difference"]) == ("true", 0.0)
     assert worse["difference"] == pytest.approx(apart.sum(), rel=0.01)
@@ -63,7 +66,7 @@ def test_runs_of_other_data_are_refused() -> None:
 
 def test_streams_whose_cells_are_others_are_not_compared() -> None:
     one, other = Told("one"), Told("other")
-    other.tree["log_likelihood"] = xr.DataTree(one.tree["log_likelihood"].to_dataset().isel(cell=slice(100)))
+    other.groups["log_likelihood"] = one.group("log_likelihood").isel(cell=slice(100))
     with pytest.raises(RunError, match="no stream is observed alike"):
         bt.compare([one, other])
 
@@ -74,7 +77,7 @@ def test_a_cell_that_a_validation_refitted_counts_as_it_was_found_then() -> None
     one.validation = {"loo": [{"stream": "cells", "index": [0], "r_hat": 1.0, "elpd": 50.0}]}
     best, worse = bt.compare([one, other])["streams"]
     assert (best["run"], worse["elpd"]) == ("one", before)
-    own = float(cells_left_out(other.tree["log_likelihood"].to_dataset()["cells"]).elpd[0])
+    own = float(cells_left_out(other.group("log_likelihood")["cells"]).elpd[0])
     assert best["elpd"] == pytest.approx(before + 50.0 - own)
 
 
