@@ -100,7 +100,7 @@ def calibrate(
     folder = Path(out) if out is not None else _run_folder(prepared, sampling)
     terms = terms_of(prepared, sampling)
     if not anew and sampling.engine == Sampling.engine and (run := there_already(folder, terms)):
-        say(f"unchanged since {run.manifest['created'][:16].replace('T', ' ')} (or --anew)")
+        say(f"unchanged since {run.manifest['created'][:16].replace('T', ' ')} UTC; --anew calibrates again")
         return run
     return _written(folder, prepared, sampling, clock, watch, terms, resumed=False)
 

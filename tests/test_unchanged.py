@@ -55,7 +55,7 @@ def test_a_run_that_is_there_is_given_back(place: Path) -> None:
     said: list[str] = []
     again = bt.calibrate(place / "study", SHORT, place / "run", said.append)
     assert again.manifest == before.manifest
-    assert said[-1] == f"unchanged since {before.manifest['created'][:16].replace('T', ' ')} (or --anew)"
+    assert said[-1] == f"unchanged since {before.manifest['created'][:16].replace('T', ' ')} UTC; --anew calibrates again"
     with pytest.raises(Began):
         bt.calibrate(place / "study", SHORT, place / "run", anew=True)
 
