@@ -21,19 +21,7 @@ from bayestwin.answers import answers
 from bayestwin.errors import Fault, Interrupted, WriteError
 from bayestwin.infer.settings import Sampling
 from bayestwin.prepared import Prepared, prepare
-from bayestwin.runs import (
-    MANIFEST,
-    POSTERIOR,
-    TRUTH,
-    Run,
-    add_to_tree,
-    file_hashes,
-    load_run,
-    new_run,
-    write_json,
-    write_tables,
-    write_tree,
-)
+from bayestwin.runs import POSTERIOR, TRUTH, Run, add_to_tree, file_hashes, load_run, new_run, write_manifest, write_tables, write_tree
 from bayestwin.sampled import sampled
 from bayestwin.study import Study, read_study
 from bayestwin.twin.answered import answered
@@ -99,7 +87,8 @@ def calibrate(
         prepared = prepare(study if isinstance(study, Study) else read_study(study))
     folder = Path(out) if out is not None else _run_folder(prepared, sampling)
     terms = terms_of(prepared, sampling)
-    if not anew and sampling.engine == Sampling.engine and (run := there_already(folder, terms)):
+    numpyro = sampling.engine == "numpyro"  # versions of the second engine are not among the terms
+    if not anew and numpyro and (run := there_already(folder, terms)):
         say(f"unchanged since {run.manifest['created'][:16].replace('T', ' ')} UTC; --anew calibrates again")
         return run
     return _written(folder, prepared, sampling, clock, watch, terms, resumed=False)
@@ -144,10 +133,10 @@ def _written(
         with held(folder, terms, resumed) as checkpoint, new_run(folder) as scratch:
             manifest = _fill(scratch, prepared, sampling, clock, watch, checkpoint)
             manifest["fingerprint"] = fingerprint(terms, manifest)
-            write_json(scratch / MANIFEST, manifest)
+            write_manifest(scratch, manifest)
             with clock.stage("writing the report"):
                 write_report(load_run(scratch))
-            write_json(scratch / MANIFEST, {**manifest, "timings": clock.seconds})
+            write_manifest(scratch, {**manifest, "timings": clock.seconds})
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; {_kept(folder) or 'no chains were kept'}") from None
     except WriteError as error:

@@ -9,7 +9,6 @@ from bayestwin.again import prepared_again
 from bayestwin.answers import answers
 from bayestwin.runs import (
     ACCESS,
-    MANIFEST,
     POSTERIOR,
     TRUTH,
     VALIDATION,
@@ -17,7 +16,7 @@ from bayestwin.runs import (
     file_hashes,
     load_run,
     new_run,
-    write_json,
+    write_manifest,
     write_tables,
     write_tree,
 )
@@ -57,7 +56,6 @@ def forecast(run: Run, weeks: int, scenario: str | Path | None = None, out: str 
         for name in (TRUTH, ACCESS, VALIDATION):
             if (run.folder / name).is_file():
                 shutil.copyfile(run.folder / name, scratch / name)
-        told = {name: value for name, value in run.manifest.items() if name != "fingerprint"}  # it is no longer what `calibrate` writes
-        write_json(scratch / MANIFEST, {**told, "forecast": asked, "files": file_hashes(scratch)})
+        write_manifest(scratch, {**run.manifest, "forecast": asked, "files": file_hashes(scratch)})
         write_report(load_run(scratch))
     return load_run(folder)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from bayestwin.errors import Fault, RunError
 from bayestwin.netcdf import write_netcdf
-from bayestwin.scratch import replaced, scratch_for, settled, sweep, told
+from bayestwin.scratch import replaced, scratch_for, settled, sweep
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,9 @@ class Run:
 
         Args:
             name: of the group.
+
+        Raises:
+            RunError: if the file is missing or damaged, or has no such group.
         """
         import xarray as xr
 
@@ -252,6 +255,11 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
         scratch.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=str) + "\n", encoding="utf-8")
 
 
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Write what makes a folder a run."""
+    write_json(folder / MANIFEST, manifest)
+
+
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> None:
     """Write a run's tables as Parquet.
 
@@ -278,10 +286,9 @@ def add_to_tree(path: Path, tree: xr.DataTree) -> None:
         tree: what is added; no group of the file has a name of its groups.
 
     Raises:
-        WriteError: if the disk is full.
+        OSError: if the disk is full, which is told by whoever fills the folder (`new_run`).
     """
-    with told(path):
-        write_netcdf(path, tree, _compressed(tree), mode="a")
+    write_netcdf(path, tree, _compressed(tree), mode="a")
 
 
 def _compressed(tree: xr.DataTree) -> dict[str, dict[Any, dict[str, Any]]]:
